@@ -1,0 +1,59 @@
+package io.homeostat.core;
+
+import java.util.function.LongSupplier;
+
+/**
+ * Where the engine reports its figures. Implement it to feed a metrics library.
+ *
+ * <p>Names and labels are those of controller-runtime and client-go where the thing is the same. Label values never hold object
+ * bodies or names. <b>Threads.</b> Any; implementations must be cheap and must not block. <b>Failure.</b> A throw is caught,
+ * logged once a minute at most, and changes nothing.
+ */
+@Spi
+public interface Metrics {
+    /** Reports nothing. */
+    Metrics NONE = new Metrics() {
+        private final Counter counter = amount -> {};
+        private final Histogram histogram = value -> {};
+
+        @Override
+        public Counter counter(String name, String... labels) {
+            return counter;
+        }
+
+        @Override
+        public Registration gauge(String name, LongSupplier value, String... labels) {
+            return () -> {};
+        }
+
+        @Override
+        public Histogram histogram(String name, String... labels) {
+            return histogram;
+        }
+    };
+
+    /** A figure that only grows. */
+    @Spi
+    @FunctionalInterface
+    interface Counter {
+        /** Adds {@code amount}, 0 or more. */
+        void add(long amount);
+    }
+
+    /** A distribution. */
+    @Spi
+    @FunctionalInterface
+    interface Histogram {
+        /** Records one value, in the unit the name ends with. */
+        void record(double value);
+    }
+
+    /** A counter; {@code labels} are name, value, name, value. */
+    Counter counter(String name, String... labels);
+
+    /** A figure read when asked for, until the registration is closed. */
+    Registration gauge(String name, LongSupplier value, String... labels);
+
+    /** A histogram; {@code labels} are name, value, name, value. */
+    Histogram histogram(String name, String... labels);
+}

@@ -1,0 +1,62 @@
+package io.homeostat.core;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * The one way to an API server: HTTP requests and answers as raw headers and bytes, bodies as streams of chunks.
+ *
+ * <p>A transport adds authentication and the server's address, and nothing else: it does not retry, redirect, decompress, cache or
+ * time out. Faults, metrics, traces and the write gate hook in by decorating this interface.
+ *
+ * <p><b>Order.</b> For one exchange: {@code head}, then {@code chunk}*, then {@code end}; or {@code failed} at any point, once,
+ * last. Calls on one listener never overlap. <b>Threads.</b> {@link #open} may be called from any thread and never blocks. A
+ * listener is called on a thread of the transport's choice and must hand off at once. <b>Memory.</b> At most the demanded number of
+ * chunks is delivered: no demand, no reading, back to TCP. <b>Failure.</b> {@link #open} never throws for a failing request: the
+ * listener's {@code failed} says so.
+ */
+@Spi
+public interface Transport extends AutoCloseable {
+    /** Sends {@code call} and streams the answer to {@code listener}. The demand starts at zero chunks. */
+    Exchange open(HttpCall call, AnswerListener listener);
+
+    /** Closes connections; open exchanges fail. */
+    @Override
+    void close();
+
+    /**
+     * Sends {@code call} and collects the whole answer.
+     *
+     * @param maxBytes the largest body accepted, as on the wire; beyond it the exchange is cancelled and the stage fails
+     * @return completes with any HTTP status; fails with {@link TransportException} only
+     */
+    default CompletionStage<HttpAnswer> send(HttpCall call, int maxBytes) {
+        return AnswerCollector.collect(this, call, maxBytes, new CompletableFuture<>());
+    }
+
+    /** A request under way. Any thread may call it. */
+    @Spi
+    interface Exchange {
+        /** Allows {@code chunks} more chunks to be delivered; adds to what is still allowed. */
+        void demand(int chunks);
+
+        /** Gives the exchange up. At most one callback that is already under way still arrives. Idempotent. */
+        void cancel();
+    }
+
+    /** Receives an answer. */
+    @Spi
+    interface AnswerListener {
+        /** The status line and headers have arrived. Needs no demand. */
+        void head(int status, Headers headers);
+
+        /** Bytes of the body, as they came from the wire; the array is the listener's from now on. */
+        void chunk(byte[] bytes);
+
+        /** The body ended as HTTP says it should. Needs no demand. */
+        void end();
+
+        /** The request could not be sent, or the answer broke off. */
+        void failed(TransportException cause);
+    }
+}
