@@ -1,7 +1,6 @@
 package io.homeostat.core;
 
 import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 
 /**
  * One HTTP request, without server address and credentials.
@@ -9,11 +8,11 @@ import org.jspecify.annotations.Nullable;
  * @param method {@code GET}, {@code POST}, {@code PUT}, {@code PATCH} or {@code DELETE}
  * @param target path and query, percent-encoded, starting with {@code /}
  * @param headers sent as they are, in this order
- * @param body the request body, or null for none; not to be changed afterwards
+ * @param body the request body, empty for none; not to be changed afterwards
  * @param kind which connections it may use
  */
 @Stable
-public record HttpCall(String method, String target, Headers headers, byte @Nullable [] body, Kind kind) {
+public record HttpCall(String method, String target, Headers headers, byte[] body, Kind kind) {
     /** Which connections a call may use. */
     public enum Kind {
         /** A short request. */
@@ -34,7 +33,7 @@ public record HttpCall(String method, String target, Headers headers, byte @Null
 
     /** A short GET. */
     public static HttpCall get(String target, Headers headers) {
-        return new HttpCall("GET", target, headers, null, Kind.REQUEST);
+        return new HttpCall("GET", target, headers, new byte[0], Kind.REQUEST);
     }
 
     /** Method and target only: bodies and headers may hold secrets. */
