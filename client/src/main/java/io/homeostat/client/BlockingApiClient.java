@@ -1,0 +1,40 @@
+package io.homeostat.client;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.core.Experimental;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * {@link ApiClient} for user code: typed, and waiting.
+ *
+ * <p><b>Threads.</b> Any but an engine lane. <b>Failure.</b> {@link ApiException}; an interrupt or a timeout after a write was sent
+ * is {@link ApiException.OutcomeUnknown}, with the interrupt flag set.
+ */
+@Experimental
+public interface BlockingApiClient {
+    /** Reads one object from the server; empty when it is not there. */
+    <T extends HasMetadata> Optional<T> get(ResourceType<T> type, ObjectKey key);
+
+    /** Lists, all pages, one namespace or {@code ""} for all. */
+    <T extends HasMetadata> List<T> list(ResourceType<T> type, Query query);
+
+    /** Creates. */
+    <T extends HasMetadata> T create(T object);
+
+    /** Replaces; the object's resourceVersion is checked by the server. */
+    <T extends HasMetadata> T update(T object);
+
+    /** Replaces the status. */
+    <T extends HasMetadata> T updateStatus(T object);
+
+    /** Patches; {@code subresource} is {@code ""} or {@code "status"}. */
+    <T extends HasMetadata> T patch(
+            ResourceType<T> type, ObjectKey key, String subresource, ApiClient.PatchKind kind, String patch);
+
+    /** Applies (server-side apply). */
+    <T extends HasMetadata> T apply(T object, ApiClient.Apply how);
+
+    /** Deletes; whether it is gone or on its way: {@code false} when it was not there. */
+    boolean delete(ResourceType<?> type, ObjectKey key, ApiClient.Delete how);
+}
