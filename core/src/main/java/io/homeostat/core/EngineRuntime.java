@@ -63,6 +63,15 @@ public interface EngineRuntime extends AutoCloseable {
     /** A generator of its own for each name; the same seed and name give the same sequence in a virtual world. */
     RandomGenerator random(String name);
 
+    /**
+     * Whether the named defect is planted in this process, so that a simulation can prove it finds it. Always false outside a
+     * virtual world; asked once, when a component is made. Names: {@code workqueue.no-dedup-in-flight},
+     * {@code informer.no-version-check}, {@code informer.no-overlay}.
+     */
+    default boolean planted(String defect) {
+        return false;
+    }
+
     /** Ends every lane, timer and thread of this process; interrupts tasks. Does not wait for user code that ignores it. */
     @Override
     void close();
