@@ -1,0 +1,42 @@
+package io.homeostat.simulator;
+
+import java.util.Map;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** JSON merge patch (RFC 7386). */
+final class MergePatch {
+    private MergePatch() {}
+
+    /**
+     * {@code target} after {@code patch}.
+     *
+     * @throws PatchRejected when {@code patch} is not a JSON object
+     */
+    static ObjectNode apply(ObjectNode target, JsonNode patch) {
+        if (!(patch instanceof ObjectNode changes)) {
+            throw new PatchRejected(400, "error decoding patch: a merge patch must be a JSON object");
+        }
+        return merged(target, changes);
+    }
+
+    private static ObjectNode merged(ObjectNode target, ObjectNode patch) {
+        ObjectNode result = JsonNodeFactory.instance.objectNode();
+        result.setAll(target);
+        for (Map.Entry<String, JsonNode> change : patch.properties()) {
+            JsonNode value = change.getValue();
+            if (value.isNull()) {
+                result.remove(change.getKey());
+            } else if (value instanceof ObjectNode map) {
+                ObjectNode base = result.get(change.getKey()) instanceof ObjectNode there
+                        ? there
+                        : JsonNodeFactory.instance.objectNode();
+                result.set(change.getKey(), merged(base, map));
+            } else {
+                result.set(change.getKey(), value);
+            }
+        }
+        return result;
+    }
+}
