@@ -1,0 +1,714 @@
+package io.homeostat.workqueue;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.homeostat.core.Backoff;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Lane;
+import io.homeostat.core.Registration;
+import io.homeostat.core.Stable;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A queue of keys to look at: each key once, one holder a key, now or later, after a failure with a growing wait.
+ *
+ * <p>Nobody blocks in it. When keys are ready it says so through the callback given at creation, and {@link #poll} hands them out.
+ * A key means "look again": what is asked for several times before it is handed out is one look, and a look takes whatever was
+ * asked for before it began, later looks included. Whoever wanted a later one asks again from its outcome.
+ *
+ * <pre>
+ *            addAfter            due, or add            poll
+ *   (gone) ───────────► DELAYED ─────────────► READY ─────────► HELD ── done ──► (gone)
+ *      └──────────────────── add ────────────────►▲               │  done, and it was added meanwhile ──► READY
+ *                          ▲                                      │  done, and addAfter was called meanwhile ──► DELAYED
+ *                          └──────────────────────────────────────┘  retry: after a backoff
+ * </pre>
+ *
+ * <p><b>Order.</b> First ready, first out, among keys of one {@link Priority}; a {@code BACKGROUND} key goes behind the
+ * {@code NORMAL} ones until it has waited for the ageing time longer than they did, so the wait of every key is bounded by what
+ * became ready before it and within the ageing time after it. A key is never handed out while it is held. Delayed keys become
+ * ready in the order they are due.
+ *
+ * <p><b>Failures.</b> {@link #retry} waits as {@link Config#backoff} says for the failures in a row, above one second with full
+ * jitter on what exceeds the second. An {@code add} during that wait brings the key forward, but not closer than
+ * {@link Config#holdOff} to the failure, so that a run which fails and touches its own sources cannot spin. A failure that comes
+ * before the wait it was brought forward from has passed does not make the wait grow. {@link #done} and {@link #forget} start anew.
+ *
+ * <p><b>Threads.</b> Every method may be called from any thread and none blocks. One short lock guards the state; no code of others
+ * runs under it but {@code equals} and {@code hashCode} of the key. The callback runs on the lane given at creation, never on the
+ * stack of whoever adds; calls are coalesced.
+ *
+ * <p><b>Memory.</b> Proportional to live keys: ready, delayed, or held. One timer is armed at a time, for the earliest delayed key.
+ *
+ * <p><b>Failure.</b> What is accepted is handed out, until {@link #shutdown}. Then {@code add} and its like return false, and the
+ * stage of {@code shutdown} names what was dropped.
+ */
+@Stable
+public final class WorkQueue<K> {
+    /** How many different causes are kept for one look at a key; the rest are counted together. */
+    public static final int MAX_CAUSES = 8;
+
+    /** How a key that is delayed already takes a new delay. */
+    @Stable
+    public enum Delay {
+        /** The earlier of both. */
+        EARLIEST,
+        /** The new one, earlier or later. A key that is ready stays ready. */
+        REPLACE
+    }
+
+    /** What {@link #shutdown} does with keys that are ready. */
+    @Stable
+    public enum Shutdown {
+        /** Hand out what is ready, and what was added to a held key; drop what is delayed. */
+        DRAIN,
+        /** Drop everything that is not held. */
+        STOP
+    }
+
+    /**
+     * The numbers of a queue.
+     *
+     * @param backoff waits of a failing key, before the jitter described at the class; its own jitter should be 0
+     * @param holdOff the closest an {@code add} brings a failing key to its last failure, when its backoff is longer
+     * @param ageing how much longer than a {@code NORMAL} key a {@code BACKGROUND} one waits
+     */
+    @Stable
+    public record Config(Backoff backoff, Duration holdOff, Duration ageing) {
+        /** 5 ms × 2ⁿ up to 5 minutes; 1 second; 30 seconds. */
+        public static final Config DEFAULT = new Config(
+                new Backoff(Duration.ofMillis(5), 2, Duration.ofMinutes(5), 0),
+                Duration.ofSeconds(1),
+                Duration.ofSeconds(30));
+
+        /** Checks the ranges. */
+        public Config {
+            if (holdOff.isNegative() || ageing.isNegative()) {
+                throw new IllegalArgumentException(
+                        "Queue with hold-off " + holdOff + " and ageing " + ageing + ": neither may be negative");
+            }
+        }
+    }
+
+    // Invariants, whenever the lock is free:
+    // - entries holds exactly the live keys; an entry is DELAYED, READY or HELD.
+    // - READY ⇔ in the ready set of its priority, and nowhere else. DELAYED ⇒ in the heap. HELD ⇒ counted in held; in
+    // the heap
+    //   only when a later look was asked for. again ⇒ HELD, and not in the heap.
+    // - causes is present exactly when a next run is certain: READY, DELAYED, or HELD with again or in the heap.
+    // - If something is ready, or the heap has a head that no timer is armed for, a turn is scheduled or running, or
+    // the consumer was
+    //   called since. The timer is never armed later than the head is due once the turns that are scheduled have run.
+    // - After shutdown the heap is empty; after STOP the ready sets are too.
+
+    private static final int DUE_PER_LOCK = 256;
+
+    private final String name;
+    private final EngineRuntime runtime;
+    private final Lane lane;
+    private final Runnable onReady;
+    private final Config config;
+    private final RandomGenerator random; // its own sequence; used under the lock only
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final Map<K, Entry<K>> entries = new HashMap<>(); // never iterated but to check invariants
+
+    @GuardedBy("lock")
+    private final Set<Entry<K>> normal = new LinkedHashSet<>(); // in order of arrival
+
+    @GuardedBy("lock")
+    private final Set<Entry<K>> background = new LinkedHashSet<>();
+
+    @GuardedBy("lock")
+    private final DelayHeap<K> delayed = new DelayHeap<>();
+
+    @GuardedBy("lock")
+    private int held;
+
+    @GuardedBy("lock")
+    private boolean turnScheduled;
+
+    @GuardedBy("lock")
+    private @Nullable Shutdown shutdown;
+
+    @GuardedBy("lock")
+    private final List<K> dropped = new ArrayList<>();
+
+    private final CompletableFuture<List<K>> drained = new CompletableFuture<>();
+
+    private @Nullable Registration timer; // confined to the lane
+    private long timerDue; // confined to the lane
+
+    /**
+     * Creates a queue.
+     *
+     * @param name for thread names and messages
+     * @param runtime gives time, timers and chance
+     * @param lane where {@code onReady} runs; the queue never waits on it
+     * @param onReady called when keys are ready to be polled and again only after it began; polls until null, or until it has
+     *     enough and will poll again by itself
+     */
+    public WorkQueue(String name, EngineRuntime runtime, Lane lane, Runnable onReady, Config config) {
+        this.name = name;
+        this.runtime = runtime;
+        this.lane = lane;
+        this.onReady = onReady;
+        this.config = config;
+        this.random = runtime.random("workqueue/" + name);
+    }
+
+    /** Asks for a look now, as {@link Priority#NORMAL}. See {@link #add(Object, String, Priority)}. */
+    public boolean add(K key, String cause) {
+        return add(key, cause, Priority.NORMAL);
+    }
+
+    /**
+     * Asks for a look at {@code key} as soon as possible: after the work that holds it now, or after the hold-off when it failed
+     * just before.
+     *
+     * @return false when the queue is shut down
+     */
+    public boolean add(K key, String cause, Priority priority) {
+        long now = runtime.nanos();
+        boolean turn;
+        lock.lock();
+        try {
+            if (shutdown != null) {
+                return false;
+            }
+            Entry<K> entry = entries.get(key);
+            if (entry == null) {
+                entry = new Entry<>(key, Entry.Place.DELAYED);
+                entries.put(key, entry);
+            }
+            entry.because(cause);
+            turn = wanted(entry, now, priority);
+            check();
+        } finally {
+            lock.unlock();
+        }
+        runTurn(turn);
+        return true;
+    }
+
+    /** Asks for a look after {@code delay}, or earlier when one is due earlier already. */
+    public boolean addAfter(K key, Duration delay, String cause) {
+        return addAfter(key, delay, cause, Delay.EARLIEST);
+    }
+
+    /**
+     * Asks for a look after {@code delay}; zero or less is {@link #add}. A key that is ready, or added again while held, keeps its
+     * earlier look and nothing else happens. For a held key the delay counts from now, and the look comes after the work.
+     *
+     * @return false when the queue is shut down
+     */
+    public boolean addAfter(K key, Duration delay, String cause, Delay rule) {
+        if (delay.isNegative() || delay.isZero()) {
+            return add(key, cause);
+        }
+        long now = runtime.nanos();
+        long asked = later(now, delay);
+        boolean turn = false;
+        lock.lock();
+        try {
+            if (shutdown != null) {
+                return false;
+            }
+            Entry<K> entry = entries.get(key);
+            if (entry == null) {
+                entry = new Entry<>(key, Entry.Place.DELAYED);
+                entries.put(key, entry);
+            }
+            entry.because(cause);
+            entry.priority = Priority.NORMAL.moreUrgent(entry.priority);
+            if (entry.place != Entry.Place.READY && !entry.again) {
+                long due = entry.failures > 0 ? latest(asked, entry.notBefore) : asked;
+                if (entry.heapIndex < 0 || rule == Delay.REPLACE || due - entry.dueAt < 0) {
+                    turn = delay(entry, due);
+                }
+            }
+            check();
+        } finally {
+            lock.unlock();
+        }
+        runTurn(turn);
+        return true;
+    }
+
+    /**
+     * Takes back a later look that was asked for with {@code addAfter}.
+     *
+     * @return false when there is none, or when the key waits after a failure
+     */
+    public boolean cancel(K key) {
+        lock.lock();
+        try {
+            Entry<K> entry = entries.get(key);
+            if (entry == null || entry.heapIndex < 0 || (entry.place == Entry.Place.DELAYED && entry.failures > 0)) {
+                return false;
+            }
+            delayed.remove(entry);
+            entry.causes = null;
+            if (entry.place == Entry.Place.DELAYED) {
+                entries.remove(key);
+            }
+            check();
+            return true;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Forgets the failures of {@code key}, say because what it failed on was changed: the next add is not held off, and the next
+     * failure is its first. A key in backoff stays delayed until it is added or due.
+     */
+    public void forget(K key) {
+        lock.lock();
+        try {
+            Entry<K> entry = entries.get(key);
+            if (entry != null) {
+                entry.failures = 0;
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Hands out the next ready key, to be held until {@link #done} or {@link #retry}; null when none is ready. */
+    public @Nullable Work<K> poll() {
+        long now = runtime.nanos();
+        lock.lock();
+        try {
+            Entry<K> entry = next();
+            if (entry == null) {
+                return null;
+            }
+            ready(entry.priority).remove(entry);
+            List<Cause> causes = entry.causes == null ? List.of() : entry.causes.list();
+            entry.place = Entry.Place.HELD;
+            entry.heldPriority = entry.priority;
+            entry.priority = Priority.BACKGROUND;
+            entry.causes = null;
+            held++;
+            check();
+            Duration waited = Duration.ofNanos(Math.max(0, now - entry.readySince));
+            return new Work<>(entry.key, causes, entry.failures + 1, waited);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Ends the work on {@code key} well: its failures are forgotten.
+     *
+     * @throws IllegalStateException when the key is not held
+     */
+    public void done(K key) {
+        long now = runtime.nanos();
+        boolean turn;
+        lock.lock();
+        try {
+            Entry<K> entry = release(key);
+            entry.failures = 0;
+            turn = settle(entry, now);
+            check();
+        } finally {
+            lock.unlock();
+        }
+        runTurn(turn);
+    }
+
+    /** Ends the work on {@code key} with a failure: it comes again after its backoff. See {@link #retry(Object, String, Duration)}. */
+    public void retry(K key, String cause) {
+        retry(key, cause, Duration.ZERO);
+    }
+
+    /**
+     * Ends the work on {@code key} with a failure: it comes again after its backoff, with the priority it had.
+     *
+     * @param atLeast not before this from now, whatever is added meanwhile: a server's Retry-After. More than the longest
+     *     backoff counts as that
+     * @throws IllegalStateException when the key is not held
+     */
+    public void retry(K key, String cause, Duration atLeast) {
+        long now = runtime.nanos();
+        boolean turn;
+        lock.lock();
+        try {
+            Entry<K> entry = release(key);
+            if (shutdown != null) {
+                entry.failures = 0;
+                if (!entry.again) {
+                    dropped.add(key);
+                }
+                turn = settle(entry, now);
+            } else {
+                turn = retryLater(entry, now, cause, atLeast);
+            }
+            check();
+        } finally {
+            lock.unlock();
+        }
+        runTurn(turn);
+    }
+
+    @GuardedBy("lock")
+    private boolean retryLater(Entry<K> entry, long now, String cause, Duration atLeast) {
+        if (entry.failures == 0 || now - entry.backoffEnd >= 0) {
+            entry.failures = Math.min(entry.failures, Integer.MAX_VALUE - 2) + 1;
+        }
+        Duration floor = atLeast.compareTo(config.backoff.cap()) < 0 ? atLeast : config.backoff.cap();
+        long wait = Math.max(jittered(config.backoff.delay(entry.failures, random)), floor.toNanos());
+        entry.backoffEnd = now + wait;
+        entry.notBefore = now + Math.max(Math.min(wait, config.holdOff.toNanos()), floor.toNanos());
+        long due = entry.backoffEnd;
+        if (entry.again) {
+            due = entry.notBefore;
+        } else if (entry.heapIndex >= 0 && entry.dueAt - due < 0) {
+            due = latest(entry.dueAt, entry.notBefore);
+        }
+        entry.again = false;
+        entry.place = Entry.Place.DELAYED;
+        entry.priority = entry.priority.moreUrgent(entry.heldPriority);
+        entry.because(cause);
+        return delay(entry, due);
+    }
+
+    /**
+     * Refuses new keys from now on. May be called again, with {@code STOP} to end a drain.
+     *
+     * @return completes on the lane, when nothing is ready (which takes a consumer that goes on polling) and nothing is held; the
+     *     value is what was accepted and never handed out, retries that fell due during the shutdown included
+     */
+    public CompletionStage<List<K>> shutdown(Shutdown mode) {
+        boolean turn;
+        lock.lock();
+        try {
+            shutdown = shutdown == Shutdown.STOP ? Shutdown.STOP : mode;
+            if (shutdown == Shutdown.STOP) {
+                dropReady(normal);
+                dropReady(background);
+            }
+            for (Entry<K> first = delayed.first(); first != null; first = delayed.first()) {
+                delayed.remove(first);
+                first.causes = null;
+                dropped.add(first.key);
+                if (first.place == Entry.Place.DELAYED) {
+                    entries.remove(first.key);
+                }
+            }
+            check();
+            turn = scheduleTurn();
+        } finally {
+            lock.unlock();
+        }
+        runTurn(turn);
+        return drained;
+    }
+
+    /** How many keys are ready. */
+    public int ready() {
+        lock.lock();
+        try {
+            return normal.size() + background.size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** How many keys wait for their time, those in backoff included. */
+    public int delayed() {
+        lock.lock();
+        try {
+            return delayed.size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** How many keys are held. */
+    public int held() {
+        lock.lock();
+        try {
+            return held;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The queue's name and sizes. */
+    @Override
+    public String toString() {
+        lock.lock();
+        try {
+            return "WorkQueue " + name + " (" + (normal.size() + background.size()) + " ready, " + delayed.size()
+                    + " delayed, " + held + " held)";
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** A look at {@code entry} is wanted now. */
+    @GuardedBy("lock")
+    private boolean wanted(Entry<K> entry, long now, Priority priority) {
+        switch (entry.place) {
+            case READY -> {
+                if (priority.moreUrgent(entry.priority) != entry.priority) {
+                    ready(entry.priority).remove(entry);
+                    entry.priority = priority;
+                    ready(priority).add(entry);
+                }
+                return false;
+            }
+            case HELD -> {
+                delayed.remove(entry);
+                entry.again = true;
+                entry.priority = entry.priority.moreUrgent(priority);
+                return false;
+            }
+            case DELAYED -> {
+                entry.priority = entry.priority.moreUrgent(priority);
+                if (entry.failures > 0 && now - entry.notBefore < 0) {
+                    return entry.dueAt - entry.notBefore > 0 && delay(entry, entry.notBefore);
+                }
+                delayed.remove(entry);
+                return makeReady(entry, now);
+            }
+        }
+        throw new AssertionError("place " + entry.place);
+    }
+
+    /** Ends a hold: ready, delayed or gone, as was asked meanwhile. */
+    @GuardedBy("lock")
+    private boolean settle(Entry<K> entry, long now) {
+        if (entry.again && shutdown != Shutdown.STOP) {
+            entry.again = false;
+            return makeReady(entry, now);
+        }
+        if (entry.heapIndex >= 0) {
+            entry.place = Entry.Place.DELAYED;
+            return false;
+        }
+        if (entry.again) {
+            dropped.add(entry.key);
+        }
+        entries.remove(entry.key);
+        return shutdown != null && held == 0 && scheduleTurn();
+    }
+
+    @GuardedBy("lock")
+    private Entry<K> release(K key) {
+        Entry<K> entry = entries.get(key);
+        if (entry == null || entry.place != Entry.Place.HELD) {
+            throw new IllegalStateException("Queue " + name + " was told that work on " + key
+                    + " ended, but the key is not held: end each key that poll() gave exactly once");
+        }
+        held--;
+        return entry;
+    }
+
+    @GuardedBy("lock")
+    private boolean makeReady(Entry<K> entry, long now) {
+        entry.place = Entry.Place.READY;
+        entry.readySince = now;
+        ready(entry.priority).add(entry);
+        return scheduleTurn();
+    }
+
+    /** Puts {@code entry} into the heap; a turn is due when it comes first there. */
+    @GuardedBy("lock")
+    private boolean delay(Entry<K> entry, long due) {
+        delayed.put(entry, due);
+        return entry.heapIndex == 0 && scheduleTurn();
+    }
+
+    @GuardedBy("lock")
+    private boolean scheduleTurn() {
+        boolean first = !turnScheduled;
+        turnScheduled = true;
+        return first;
+    }
+
+    @GuardedBy("lock")
+    private Set<Entry<K>> ready(Priority priority) {
+        return priority == Priority.NORMAL ? normal : background;
+    }
+
+    @GuardedBy("lock")
+    private @Nullable Entry<K> next() {
+        Entry<K> fast = first(normal);
+        Entry<K> slow = first(background);
+        if (fast == null || slow == null) {
+            return fast == null ? slow : fast;
+        }
+        return fast.readySince - slow.readySince > config.ageing.toNanos() ? slow : fast;
+    }
+
+    private static <K> @Nullable Entry<K> first(Set<Entry<K>> ready) {
+        Iterator<Entry<K>> entries = ready.iterator();
+        return entries.hasNext() ? entries.next() : null;
+    }
+
+    @GuardedBy("lock")
+    private void dropReady(Set<Entry<K>> ready) {
+        for (Entry<K> entry : ready) {
+            dropped.add(entry.key);
+            entries.remove(entry.key);
+        }
+        ready.clear();
+    }
+
+    private void runTurn(boolean turn) {
+        if (turn) {
+            lane.execute(this::turn);
+        }
+    }
+
+    /** On the lane: makes due keys ready, arms the timer for the next, calls the consumer. */
+    private void turn() {
+        long now = runtime.nanos();
+        boolean more;
+        boolean anyReady;
+        boolean hasNext;
+        long nextDue = 0;
+        List<K> report = null;
+        lock.lock();
+        try {
+            turnScheduled = false;
+            int moved = 0;
+            Entry<K> head = delayed.first();
+            while (head != null && head.dueAt - now <= 0 && moved < DUE_PER_LOCK) {
+                delayed.remove(head);
+                fallDue(head, now);
+                moved++;
+                head = delayed.first();
+            }
+            more = head != null && head.dueAt - now <= 0;
+            if (more) {
+                turnScheduled = true;
+            }
+            hasNext = head != null;
+            if (head != null) {
+                nextDue = head.dueAt;
+            }
+            anyReady = !normal.isEmpty() || !background.isEmpty();
+            if (shutdown != null && !anyReady && held == 0) {
+                report = List.copyOf(dropped);
+            }
+            check();
+        } finally {
+            lock.unlock();
+        }
+        if (more) {
+            lane.execute(this::turn);
+        } else {
+            arm(hasNext, nextDue, now);
+        }
+        if (report != null) {
+            drained.complete(report);
+        }
+        if (anyReady) {
+            onReady.run();
+        }
+    }
+
+    @GuardedBy("lock")
+    private void fallDue(Entry<K> entry, long now) {
+        if (entry.place == Entry.Place.HELD) {
+            entry.again = true;
+        } else {
+            entry.place = Entry.Place.READY;
+            entry.readySince = now;
+            ready(entry.priority).add(entry);
+        }
+    }
+
+    /** Confined to the lane. A timer that is armed too early is left alone: it finds nothing due and comes here again. */
+    private void arm(boolean hasNext, long due, long now) {
+        Registration armed = timer;
+        if (armed != null && (!hasNext || timerDue - due > 0)) {
+            armed.close();
+            timer = null;
+            armed = null;
+        }
+        if (hasNext && armed == null) {
+            timerDue = due;
+            timer = runtime.after(Duration.ofNanos(Math.max(1, due - now)), lane, () -> {
+                timer = null;
+                turn();
+            });
+        }
+    }
+
+    /** Full jitter on what exceeds a second: never less than the second, on average half of the rest. */
+    @GuardedBy("lock")
+    private long jittered(Duration wait) {
+        long nanos = wait.toNanos();
+        long second = 1_000_000_000;
+        return nanos <= second ? nanos : second + (long) (random.nextDouble() * (double) (nanos - second));
+    }
+
+    private static long later(long now, Duration delay) {
+        // Half the range: differences between any two times in the heap must not overflow.
+        Duration longest = Duration.ofNanos(Long.MAX_VALUE / 4);
+        return now + (delay.compareTo(longest) < 0 ? delay : longest).toNanos();
+    }
+
+    private static long latest(long a, long b) {
+        return a - b >= 0 ? a : b;
+    }
+
+    @GuardedBy("lock")
+    private void check() {
+        assert invariantsHold() : "queue " + name + " broke an invariant";
+    }
+
+    /** Whole checks while the queue is small, sizes only when it is large, so that tests with -ea stay fast. */
+    @GuardedBy("lock")
+    private boolean invariantsHold() {
+        if (entries.size() > 64) {
+            return normal.size() + background.size() + held <= entries.size()
+                    && delayed.size() <= entries.size()
+                    && (shutdown == null || delayed.size() == 0);
+        }
+        int heldSeen = 0;
+        int heapSeen = 0;
+        int readySeen = 0;
+        for (Map.Entry<K, Entry<K>> live : entries.entrySet()) {
+            Entry<K> entry = live.getValue();
+            boolean inReady = ready(entry.priority).contains(entry);
+            boolean inHeap = entry.heapIndex >= 0;
+            boolean next = entry.place != Entry.Place.HELD || entry.again || inHeap;
+            boolean placed =
+                    switch (entry.place) {
+                        case READY -> inReady && !inHeap && !entry.again;
+                        case DELAYED -> !inReady && inHeap && !entry.again;
+                        case HELD -> !inReady && !(inHeap && entry.again);
+                    };
+            if (!placed || next != (entry.causes != null) || !live.getKey().equals(entry.key)) {
+                return false;
+            }
+            heldSeen += entry.place == Entry.Place.HELD ? 1 : 0;
+            heapSeen += inHeap ? 1 : 0;
+            readySeen += inReady ? 1 : 0;
+        }
+        return heldSeen == held
+                && heapSeen == delayed.size()
+                && readySeen == normal.size() + background.size()
+                && delayed.valid()
+                && (shutdown == null || delayed.size() == 0);
+    }
+}
