@@ -2,91 +2,513 @@ package io.homeostat.client;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Headers;
+import io.homeostat.core.HttpAnswer;
+import io.homeostat.core.HttpCall;
 import io.homeostat.core.Lane;
 import io.homeostat.core.Registration;
 import io.homeostat.core.Transport;
+import io.homeostat.core.TransportException;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
+/**
+ * {@link ApiClient} over a {@link Transport}.
+ *
+ * <pre>
+ *   validated ── gate open ──► sent ── answer ──► observers told ──► caller told
+ *       │             │          ├─ deadline, exchange cancelled ──► Unreachable / OutcomeUnknown
+ *   BadRequest    GateClosed     └─ broke off ────────────────────► Unreachable / OutcomeUnknown
+ * </pre>
+ *
+ * <p><b>Order.</b> Requests are independent of each other. For one request observers are told before its stage completes.
+ * <b>Threads.</b> Any thread asks; answers are read, and stages complete, on the client's own lane, so what is chained to a
+ * stage must be short. <b>Memory.</b> One answer per request, at most {@value #MAX_ANSWER} bytes; lists and watches hold what {@link
+ * AnswerStream} says. <b>Failure.</b> Every stage fails with {@link ApiException} and nothing else; no method throws for a
+ * request that cannot be made.
+ */
 final class HttpApiClient implements ApiClient {
+    /*
+     * Invariants
+     * - A write whose stage failed with anything but OutcomeUnknown or Malformed was not done.
+     * - A write that reached the transport is never given to it again.
+     * - If the answer of a successful write reaches this process before the deadline, every observer is told, whoever waits.
+     */
+
+    private static final Logger log = LoggerFactory.getLogger(HttpApiClient.class);
+
+    /** etcd takes 1.5 MiB per object; aggregated API servers and discovery documents may have more. */
+    static final int MAX_ANSWER = 64 << 20;
+
+    private static final String JSON = "application/json";
+    private static final String APPLY = "application/apply-patch+yaml";
+
+    final EngineRuntime runtime;
+    final Settings settings;
+    final WireFormat format = WireFormat.json();
+    private final Transport transport;
+    private final Lane lane;
+    private final String fieldManager;
+    private final CopyOnWriteArrayList<Observing> observers = new CopyOnWriteArrayList<>();
+    private final BlockingApiClient blocking = new WaitingApiClient(this);
+    private final Discovery discovery = new ServerDiscovery(this);
+
     HttpApiClient(EngineRuntime runtime, Transport transport, Settings settings) {
-        throw unwritten();
+        this.runtime = runtime;
+        this.transport = transport;
+        this.settings = settings;
+        this.lane = runtime.lane("api-client");
+        this.fieldManager = fieldManager(settings.userAgent());
     }
 
-    private static UnsupportedOperationException unwritten() {
-        return new UnsupportedOperationException("HttpApiClient is being written");
+    /** What the API server itself derives from a user agent (managerOrUserAgent in apiserver's endpoints/handlers). */
+    private static String fieldManager(String userAgent) {
+        int slash = userAgent.indexOf('/');
+        String prefix = (slash < 0 ? userAgent : userAgent.substring(0, slash)).trim();
+        return prefix.length() > 128 ? prefix.substring(0, 128) : prefix;
     }
 
     @Override
     public CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key) {
-        throw unwritten();
+        String request = "get " + type + " " + printable(key);
+        return ask(
+                request,
+                null,
+                () -> read(ResourcePath.object(request, type, key, "", Map.of()), format.acceptForObject()),
+                answer -> object(request, null, type, key, answer));
     }
 
     @Override
     public CompletionStage<RawObject> create(ResourceType<?> type, ObjectKey key, byte[] json) {
-        throw unwritten();
+        Write write = new Write(Write.Verb.CREATE, type, key, "");
+        String request = describe(write);
+        return write(write, () -> sent("POST", ResourcePath.creation(request, type, key, managed()), JSON, json));
     }
 
     @Override
     public CompletionStage<RawObject> update(ResourceType<?> type, ObjectKey key, String subresource, byte[] json) {
-        throw unwritten();
+        Write write = new Write(Write.Verb.UPDATE, type, key, subresource);
+        String request = describe(write);
+        return write(
+                write, () -> sent("PUT", ResourcePath.object(request, type, key, subresource, managed()), JSON, json));
     }
 
     @Override
     public CompletionStage<RawObject> patch(
             ResourceType<?> type, ObjectKey key, String subresource, PatchKind kind, byte[] patch) {
-        throw unwritten();
+        Write write = new Write(Write.Verb.PATCH, type, key, subresource);
+        String request = describe(write);
+        String contentType =
+                switch (kind) {
+                    case MERGE -> "application/merge-patch+json";
+                    case JSON -> "application/json-patch+json";
+                };
+        return write(
+                write,
+                () -> sent(
+                        "PATCH", ResourcePath.object(request, type, key, subresource, managed()), contentType, patch));
     }
 
     @Override
     public CompletionStage<RawObject> apply(
             ResourceType<?> type, ObjectKey key, String subresource, Apply how, byte[] json) {
-        throw unwritten();
+        Write write = new Write(Write.Verb.PATCH, type, key, subresource);
+        String request = describe(write);
+        Map<String, String> parameters = new TreeMap<>(Map.of("fieldManager", how.fieldManager()));
+        parameters.put("force", how.force() == Apply.Force.YES ? "true" : "false");
+        return write(
+                write,
+                // JSON is YAML, and the one apply type that every server since 1.16 knows.
+                () -> sent("PATCH", ResourcePath.object(request, type, key, subresource, parameters), APPLY, json));
     }
 
     @Override
     public CompletionStage<@Nullable RawObject> delete(ResourceType<?> type, ObjectKey key, Delete how) {
-        throw unwritten();
+        Write write = new Write(Write.Verb.DELETE, type, key, "");
+        String request = describe(write);
+        return ask(
+                request,
+                write,
+                () -> sent("DELETE", ResourcePath.object(request, type, key, "", Map.of()), JSON, options(how)),
+                answer -> deleted(request, write, answer));
     }
 
     @Override
-    public Streams.Handle list(ResourceType<?> type, Query query, Lane lane, Streams.ListListener listener) {
-        throw unwritten();
+    public Streams.Handle list(ResourceType<?> type, Query query, Lane listenerLane, Streams.ListListener listener) {
+        String request = "list " + type + in(query);
+        return AnswerStream.open(
+                streaming(request),
+                () -> stream(
+                        ResourcePath.collection(request, type, query.namespace(), query.parameters()),
+                        format.acceptForList(),
+                        HttpCall.Kind.REQUEST),
+                listenerLane,
+                new ListPage(request, format.list(type), listener));
     }
 
     @Override
     public CompletionStage<List<RawObject>> listAll(ResourceType<?> type, Query query) {
-        throw unwritten();
+        return new WholeList(this, type, query, lane).start();
     }
 
     @Override
-    public Streams.Handle watch(ResourceType<?> type, Query query, Lane lane, Streams.WatchListener listener) {
-        throw unwritten();
+    public Streams.Handle watch(ResourceType<?> type, Query query, Lane listenerLane, Streams.WatchListener listener) {
+        String request = "watch " + type + in(query);
+        return AnswerStream.open(
+                streaming(request),
+                () -> stream(
+                        ResourcePath.collection(
+                                request,
+                                type,
+                                query.namespace(),
+                                query.with("watch", "true").parameters()),
+                        format.acceptForWatch(),
+                        HttpCall.Kind.STREAM),
+                listenerLane,
+                new WatchFrames(request, format.watch(type), listener));
     }
 
     @Override
     public CompletionStage<byte[]> raw(String target) {
-        throw unwritten();
+        return ask(
+                "get " + ResourcePath.printable(target),
+                null,
+                () -> read(ResourcePath.raw(target), "application/json, */*"),
+                answer -> answer.body());
     }
 
     @Override
     public Discovery discovery() {
-        throw unwritten();
+        return discovery;
     }
 
     @Override
     public Registration observeWrites(WriteObserver observer) {
-        throw unwritten();
+        Observing observing = new Observing(observer);
+        observers.add(observing);
+        return () -> observers.remove(observing);
     }
 
     @Override
     public byte[] encode(HasMetadata object) {
-        throw unwritten();
+        return format.encode(object);
     }
 
     @Override
     public BlockingApiClient blocking() {
-        throw unwritten();
+        return blocking;
+    }
+
+    /** One registration; the same observer may be registered twice, and each is closed by itself. */
+    private static final class Observing {
+        final WriteObserver observer;
+
+        Observing(WriteObserver observer) {
+            this.observer = observer;
+        }
+    }
+
+    /** Makes the call of a request; throws {@link ApiException.BadRequest} when it cannot be made. */
+    @FunctionalInterface
+    interface CallMaker {
+        HttpCall make();
+    }
+
+    /** Reads a successful answer; throws {@link ApiException} when it is not what was asked for. */
+    @FunctionalInterface
+    interface AnswerReader<T extends @Nullable Object> {
+        @Nullable
+        T read(HttpAnswer answer);
+    }
+
+    private CompletionStage<RawObject> write(Write write, CallMaker call) {
+        String request = describe(write);
+        return ask(request, write, call, answer -> {
+            RawObject object = object(request, write, write.type(), write.key(), answer);
+            tell(new WriteObserver.Done(write, object, object.uid()));
+            return object;
+        });
+    }
+
+    /** One request, from the check of its path to the end of its stage. {@code write} is null for reads. */
+    <T extends @Nullable Object> CompletionStage<T> ask(
+            String request, @Nullable Write write, CallMaker maker, AnswerReader<T> reader) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        CompletionStage<HttpAnswer> answer;
+        try {
+            HttpCall call = maker.make();
+            pass(request, write);
+            answer = transport.send(call, MAX_ANSWER);
+        } catch (ApiException e) {
+            result.completeExceptionally(e);
+            return result;
+        } catch (RuntimeException e) {
+            // Against the port's contract. Nobody can say how far it came.
+            answer = CompletableFuture.failedFuture(brokenTransport(e));
+        }
+        CompletionStage<HttpAnswer> sent = answer;
+        Registration deadline = runtime.after(settings.requestTimeout(), lane, () -> {
+            if (!result.isDone()) {
+                sent.toCompletableFuture().cancel(false);
+                result.completeExceptionally(late(request, write != null, settings.requestTimeout()));
+            }
+        });
+        sent.whenComplete((got, failure) -> lane.execute(() -> {
+            deadline.close();
+            finish(request, write != null, got, failure, reader, result);
+        }));
+        if (write == null) {
+            result.whenComplete((done, failure) -> {
+                if (result.isCancelled()) { // the caller stopped waiting for a read
+                    sent.toCompletableFuture().cancel(false);
+                }
+            });
+        }
+        return result;
+    }
+
+    private <T extends @Nullable Object> void finish(
+            String request,
+            boolean write,
+            @Nullable HttpAnswer got,
+            @Nullable Throwable failure,
+            AnswerReader<T> reader,
+            CompletableFuture<T> result) {
+        try {
+            if (got == null) {
+                throw ApiErrors.lost(request, write, transportException(failure));
+            }
+            HttpAnswer plain = inflated(request, got);
+            log.debug("{} -> {}", request, plain);
+            if (plain.status() < 200 || plain.status() > 299) {
+                throw ApiErrors.ofAnswer(
+                        request, write, plain.status(), plain.headers(), plain.body(), runtime.wallClock());
+            }
+            result.complete(reader.read(plain));
+        } catch (ApiException.Malformed e) {
+            result.completeExceptionally(
+                    write ? ApiErrors.outcomeUnknown(request, e.answer().message(), e) : e);
+        } catch (ApiException e) {
+            result.completeExceptionally(e);
+        } catch (RuntimeException e) {
+            // A defect of ours. Its words may quote the answer: they stay in the cause, which is ours, not the
+            // server's.
+            ApiException.Answer answer = ApiException.Answer.none(
+                    "the answer could not be read (" + e.getClass().getName() + ")");
+            result.completeExceptionally(
+                    write
+                            ? ApiErrors.outcomeUnknown(request, answer.message(), e)
+                            : new ApiException.Malformed(request, answer, e));
+        }
+    }
+
+    private void pass(String request, @Nullable Write write) {
+        if (write == null) {
+            return;
+        }
+        Optional<String> refusal;
+        try {
+            refusal = settings.gate().refusal(write);
+        } catch (RuntimeException e) {
+            throw new ApiException.GateClosed(
+                    request,
+                    ApiException.Answer.none("not sent: the write gate failed with "
+                            + e.getClass().getName() + ", which counts as a refusal"),
+                    e);
+        }
+        if (refusal.isPresent()) {
+            throw new ApiException.GateClosed(request, ApiException.Answer.none("not sent: " + refusal.get()), null);
+        }
+    }
+
+    private void tell(WriteObserver.Done done) {
+        for (Observing observing : observers) {
+            try {
+                observing.observer.written(done);
+            } catch (RuntimeException e) {
+                log.error("A write observer failed; the write itself is done: {}", done.write(), e);
+            }
+        }
+    }
+
+    private RawObject object(
+            String request, @Nullable Write write, ResourceType<?> type, ObjectKey key, HttpAnswer answer) {
+        RawObject object;
+        try {
+            object = format.object(type, answer.body());
+        } catch (ApiException.Malformed e) {
+            throw new ApiException.Malformed(request, e.answer(), e);
+        }
+        String name = object.key().name();
+        boolean generated = write != null && write.verb() == Write.Verb.CREATE && name.startsWith(key.name());
+        if (!name.equals(key.name()) && !generated) {
+            throw new ApiException.Malformed(
+                    request,
+                    ApiException.Answer.none("the answer is another object, " + printable(object.key())),
+                    null);
+        }
+        return object;
+    }
+
+    private @Nullable RawObject deleted(String request, Write write, HttpAnswer answer) {
+        if (answer.body().length == 0) { // 204, or an aggregated server that says no more
+            tell(new WriteObserver.Done(write, null, ""));
+            return null;
+        }
+        WireFormat.Deleted deleted;
+        try {
+            deleted = format.deleted(write.type(), answer.body());
+        } catch (ApiException.Malformed e) {
+            throw new ApiException.Malformed(request, e.answer(), e);
+        }
+        tell(new WriteObserver.Done(write, deleted.object(), deleted.uid()));
+        return deleted.object();
+    }
+
+    /** Inflates a body that was compressed without being asked for: proxies do it. */
+    private static HttpAnswer inflated(String request, HttpAnswer answer) {
+        String encoding = contentEncoding(answer.headers());
+        if (encoding.isEmpty() || answer.body().length == 0) {
+            return answer;
+        }
+        if (!encoding.equals("gzip")) {
+            throw unknownEncoding(request);
+        }
+        try {
+            return new HttpAnswer(answer.status(), answer.headers(), MemberInflater.inflate(answer.body(), MAX_ANSWER));
+        } catch (ZipException e) {
+            throw new ApiException.Malformed(request, ApiException.Answer.none("broken gzip: " + e.getMessage()), e);
+        }
+    }
+
+    /** The content encoding in lower case, {@code ""} for none. */
+    static String contentEncoding(Headers headers) {
+        String encoding = headers.first("Content-Encoding").orElse("").trim().toLowerCase(Locale.ROOT);
+        return encoding.equals("identity") ? "" : encoding;
+    }
+
+    static ApiException unknownEncoding(String request) {
+        return new ApiException.Malformed(
+                request,
+                ApiException.Answer.none("the answer has a Content-Encoding other than gzip, which was not asked for"),
+                null);
+    }
+
+    private AnswerStream.Source streaming(String request) {
+        return new AnswerStream.Source(runtime, transport, settings, request);
+    }
+
+    private HttpCall read(String target, String accept) {
+        return new HttpCall("GET", target, common(accept), new byte[0], HttpCall.Kind.REQUEST);
+    }
+
+    private HttpCall stream(String target, String accept, HttpCall.Kind kind) {
+        Headers headers = common(accept);
+        if (settings.compression() == Compression.GZIP) {
+            headers = headers.with("Accept-Encoding", "gzip");
+        }
+        return new HttpCall("GET", target, headers, new byte[0], kind);
+    }
+
+    private HttpCall sent(String method, String target, String contentType, byte[] body) {
+        return new HttpCall(
+                method,
+                target,
+                common(format.acceptForObject()).with("Content-Type", contentType),
+                body,
+                HttpCall.Kind.REQUEST);
+    }
+
+    private Headers common(String accept) {
+        return Headers.of("User-Agent", settings.userAgent()).with("Accept", accept);
+    }
+
+    private Map<String, String> managed() {
+        return fieldManager.isEmpty() ? Map.of() : Map.of("fieldManager", fieldManager);
+    }
+
+    private static byte[] options(Delete how) {
+        StringBuilder json = new StringBuilder("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\"");
+        if (!how.propagation().isEmpty()) {
+            json.append(",\"propagationPolicy\":").append(jsonString(how.propagation()));
+        }
+        if (!how.uid().isEmpty() || !how.resourceVersion().isEmpty()) {
+            json.append(",\"preconditions\":{");
+            if (!how.uid().isEmpty()) {
+                json.append("\"uid\":").append(jsonString(how.uid()));
+            }
+            if (!how.resourceVersion().isEmpty()) {
+                json.append(how.uid().isEmpty() ? "" : ",")
+                        .append("\"resourceVersion\":")
+                        .append(jsonString(how.resourceVersion()));
+            }
+            json.append('}');
+        }
+        return json.append('}').toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    private static String jsonString(String text) {
+        StringBuilder out = new StringBuilder("\"");
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c == '"' || c == '\\') {
+                out.append('\\').append(c);
+            } else if (c < ' ') {
+                out.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
+            } else {
+                out.append(c);
+            }
+        }
+        return out.append('"').toString();
+    }
+
+    static ApiException late(String request, boolean write, Duration timeout) {
+        String found = "no whole answer within " + timeout.toMillis() + " ms";
+        return write
+                ? ApiErrors.outcomeUnknown(request, found, null)
+                : new ApiException.Unreachable(request, ApiException.Answer.none(found), null);
+    }
+
+    /** What a stage of the port failed with; anything else is against its contract. */
+    static TransportException transportException(@Nullable Throwable failure) {
+        Throwable cause = failure instanceof CompletionException wrapped && wrapped.getCause() != null
+                ? wrapped.getCause()
+                : failure;
+        return cause instanceof TransportException known ? known : brokenTransport(cause);
+    }
+
+    static TransportException brokenTransport(@Nullable Throwable cause) {
+        return new TransportException(
+                TransportException.Sent.MAYBE,
+                "the transport failed with "
+                        + (cause == null ? "nothing" : cause.getClass().getName()),
+                cause);
+    }
+
+    private static String in(Query query) {
+        return query.namespace().isEmpty() ? "" : " in " + ResourcePath.printable(query.namespace());
+    }
+
+    static String describe(Write write) {
+        return write.verb().name().toLowerCase(Locale.ROOT) + " " + write.type()
+                + (write.subresource().isEmpty() ? "" : "/" + ResourcePath.printable(write.subresource())) + " "
+                + printable(write.key());
+    }
+
+    private static String printable(ObjectKey key) {
+        return ResourcePath.printable(key.toString());
     }
 }
