@@ -1,12 +1,22 @@
 package io.homeostat.core;
 
-import java.io.ByteArrayOutputStream;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
-/** Turns a streamed answer into one {@link HttpAnswer}. */
+/**
+ * Turns a streamed answer into one {@link HttpAnswer}.
+ *
+ * <pre>
+ * Invariants
+ * - The answer completes once: by the listener, by a body beyond the limit, or by the caller who gives it up.
+ * - exchange: null (inside open) -> the open exchange -> FINISHED; or null -> FINISHED when open itself brought the end.
+ * - Whoever moves it from an open exchange to FINISHED without the transport having said the end cancels that exchange.
+ * </pre>
+ */
 final class AnswerCollector implements Transport.AnswerListener {
     /** Stands in {@link #exchange} once the answer needs no more of it. */
     private static final Transport.Exchange FINISHED = new Transport.Exchange() {
@@ -20,10 +30,11 @@ final class AnswerCollector implements Transport.AnswerListener {
     private final String what;
     private final int maxBytes;
     private final CompletableFuture<HttpAnswer> answer;
-    private final ByteArrayOutputStream body = new ByteArrayOutputStream(); // confined: listener calls never overlap
     private final AtomicReference<Transport.@Nullable Exchange> exchange = new AtomicReference<>();
-    private int status; // confined like body
-    private Headers headers = Headers.NONE; // confined like body
+    private final List<byte[]> chunks = new ArrayList<>(); // confined: calls on one listener never overlap
+    private int size; // confined like chunks
+    private int status; // confined like chunks
+    private Headers headers = Headers.NONE; // confined like chunks
 
     private AnswerCollector(String what, int maxBytes, CompletableFuture<HttpAnswer> answer) {
         this.what = what;
@@ -36,15 +47,12 @@ final class AnswerCollector implements Transport.AnswerListener {
         AnswerCollector collector = new AnswerCollector(call.method() + " " + call.target(), maxBytes, answer);
         Transport.Exchange exchange = transport.open(call, collector);
         if (collector.exchange.compareAndSet(null, exchange)) {
+            // Whoever completes the stage in our place, by cancelling it or with a time limit, gives the exchange up.
+            answer.whenComplete((done, failure) -> collector.giveUp());
             exchange.demand(Integer.MAX_VALUE);
         } else {
-            exchange.cancel(); // the answer came, or failed, inside open()
+            exchange.cancel(); // the end came inside open()
         }
-        answer.whenComplete((done, failure) -> {
-            if (answer.isCancelled()) {
-                collector.giveUp();
-            }
-        });
         return answer;
     }
 
@@ -56,7 +64,11 @@ final class AnswerCollector implements Transport.AnswerListener {
 
     @Override
     public void chunk(byte[] bytes) {
-        if (body.size() + (long) bytes.length > maxBytes) {
+        if (exchange.get() == FINISHED) {
+            return; // the one callback that may still arrive after cancel()
+        }
+        if ((long) size + bytes.length > maxBytes) {
+            chunks.clear();
             giveUp();
             answer.completeExceptionally(new TransportException(
                     TransportException.Sent.MAYBE,
@@ -64,17 +76,35 @@ final class AnswerCollector implements Transport.AnswerListener {
                     null));
             return;
         }
-        body.writeBytes(bytes);
+        size += bytes.length;
+        chunks.add(bytes);
     }
 
     @Override
     public void end() {
-        answer.complete(new HttpAnswer(status, headers, body.toByteArray()));
+        if (exchange.getAndSet(FINISHED) != FINISHED) {
+            answer.complete(new HttpAnswer(status, headers, body()));
+        }
     }
 
     @Override
     public void failed(TransportException cause) {
-        answer.completeExceptionally(cause);
+        if (exchange.getAndSet(FINISHED) != FINISHED) {
+            answer.completeExceptionally(cause);
+        }
+    }
+
+    private byte[] body() {
+        if (chunks.size() == 1) {
+            return chunks.get(0);
+        }
+        byte[] body = new byte[size];
+        int at = 0;
+        for (byte[] chunk : chunks) {
+            System.arraycopy(chunk, 0, body, at, chunk.length);
+            at += chunk.length;
+        }
+        return body;
     }
 
     private void giveUp() {
