@@ -202,7 +202,8 @@ public final class SystemRuntime implements EngineRuntime {
     public <T extends @Nullable Object> T await(CompletionStage<T> stage, Duration deadline) {
         requireMayWait();
         CompletableFuture<T> future;
-        if (stage instanceof CompletableFuture<T> itself) {
+        // A minimal stage is a CompletableFuture too, and refuses get().
+        if (stage instanceof CompletableFuture<T> itself && itself.getClass() == CompletableFuture.class) {
             future = itself;
         } else {
             future = new CompletableFuture<>();
