@@ -9,6 +9,8 @@ interface Admission {
     /**
      * The object as the server reads it: unknown fields dropped, values in their canonical form, defaults filled in. Runs on what a
      * client sent (and on the result of a patch or an apply) before field ownership is recorded.
+     *
+     * @throws Malformed when a value cannot be read as what its field is
      */
     ObjectNode defaulted(ObjectNode object);
 
@@ -30,5 +32,13 @@ interface Admission {
      */
     default ObjectNode prepared(ObjectNode object, @Nullable ObjectNode old) {
         return object;
+    }
+
+    /**
+     * The paths in {@code object} that the kind does not know, as {@code fieldValidation=Strict} reports them:
+     * {@code spec.containers[0].nme}.
+     */
+    default List<String> unknownFields(ObjectNode object) {
+        return List.of();
     }
 }

@@ -8,11 +8,16 @@ import tools.jackson.databind.node.ObjectNode;
 record BuiltInAdmission(String kind, Schema schema) implements Admission {
     @Override
     public ObjectNode defaulted(ObjectNode object) {
-        return object;
+        return Canonical.of(object, schema);
     }
 
     @Override
     public List<Cause> validate(ObjectNode object, @Nullable ObjectNode old) {
         return List.of();
+    }
+
+    @Override
+    public List<String> unknownFields(ObjectNode object) {
+        return Canonical.unknownFields(object, schema);
     }
 }

@@ -2,6 +2,8 @@ package io.homeostat.simulator;
 
 import io.homeostat.simulator.ResourceKind.Scope;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 
 /** The kinds that the server knows from the start. */
 final class BuiltInKinds {
@@ -67,11 +69,14 @@ final class BuiltInKinds {
             List<String> shortNames,
             List<String> categories) {
         Schema schema = BuiltInSchemas.of(group.equals("events.k8s.io") ? "events.Event" : kind);
+        if (status) {
+            schema = schema.resetting(Map.of("", FieldSet.of("status"), "status", statusResets(kind)));
+        }
         return new ResourceKind(
                 group,
                 version,
                 plural,
-                kind.toLowerCase(java.util.Locale.ROOT),
+                kind.toLowerCase(Locale.ROOT),
                 kind,
                 shortNames,
                 categories,
@@ -79,5 +84,14 @@ final class BuiltInKinds {
                 status,
                 schema,
                 new BuiltInAdmission(kind, schema));
+    }
+
+    /** What the status strategies of the real server reset. */
+    private static FieldSet statusResets(String kind) {
+        return switch (kind) {
+            case "Deployment" -> FieldSet.of("spec", "metadata.labels");
+            case "Pod" -> FieldSet.of("spec", "metadata.deletionTimestamp", "metadata.ownerReferences");
+            default -> FieldSet.of("spec");
+        };
     }
 }

@@ -54,7 +54,8 @@ final class BuiltInSchemas {
         private final List<String> words;
         private final Map<String, Schema> fields = new LinkedHashMap<>();
         private final Map<String, JsonNode> defaults = new HashMap<>();
-        private final Schema schema = Schema.struct(fields, null, defaults);
+        private final Map<String, Schema.Presence> presence = new HashMap<>();
+        private final Schema schema = Schema.struct(fields, null, defaults, presence);
 
         Type(List<String> words) {
             this.words = words;
@@ -66,6 +67,10 @@ final class BuiltInSchemas {
                 int equals = word.indexOf('=', colon);
                 String name = word.substring(0, colon);
                 String type = equals < 0 ? word.substring(colon + 1) : word.substring(colon + 1, equals);
+                if (type.endsWith("?") || type.endsWith("+")) {
+                    presence.put(name, type.endsWith("?") ? Schema.Presence.OPTIONAL : Schema.Presence.ALWAYS);
+                    type = type.substring(0, type.length() - 1);
+                }
                 fields.put(name, parsed(type, types));
                 if (equals >= 0) {
                     String value = word.substring(equals + 1);
@@ -114,7 +119,7 @@ final class BuiltInSchemas {
                 case 'b' -> Schema.scalar(Schema.Scalar.BOOLEAN);
                 case 'x' -> Schema.scalar(Schema.Scalar.INT_OR_STRING);
                 case 'q' -> Schema.scalar(Schema.Scalar.QUANTITY);
-                case '*' -> Schema.UNTYPED;
+                case '*' -> Schema.scalar(Schema.Scalar.ANY);
                 default -> throw new IllegalStateException("builtin-schemas.txt uses the unknown letter " + letter);
             };
         }

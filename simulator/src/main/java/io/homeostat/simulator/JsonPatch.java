@@ -6,8 +6,12 @@ import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
+import tools.jackson.databind.node.StringNode;
 
-/** JSON patch (RFC 6902). */
+/**
+ * JSON patch (RFC 6902), as the real server reads it: {@code replace} of a member that is not there adds it, a missing
+ * {@code value} is null, and whatever does not fit the object is answered with one and the same sentence.
+ */
 final class JsonPatch {
     /** The server's limit on operations in one patch. */
     private static final int MAX_OPERATIONS = 10_000;
@@ -17,7 +21,7 @@ final class JsonPatch {
     /**
      * {@code target} after {@code operations}, all or nothing.
      *
-     * @throws PatchRejected when an operation cannot be read (400) or does not fit the object (422)
+     * @throws PatchRejected when an operation cannot be read or does not fit the object (422), or there are too many (413)
      */
     static ObjectNode apply(ObjectNode target, ArrayNode operations) {
         if (operations.size() > MAX_OPERATIONS) {
@@ -31,102 +35,99 @@ final class JsonPatch {
         if (document instanceof ObjectNode object) {
             return object;
         }
-        throw new PatchRejected(422, "a JSON patch must leave an object");
+        throw unfit();
     }
 
     private static JsonNode applied(JsonNode document, JsonNode operation) {
-        if (!operation.isObject()) {
-            throw new PatchRejected(400, "error decoding patch: an operation of a JSON patch must be an object");
-        }
-        String op = text(operation, "op");
-        String path = text(operation, "path");
-        if (path == null) {
-            throw new PatchRejected(422, "Unexpected kind of operation: path is missing");
-        }
-        List<String> to = pointer(path);
-        return switch (op == null ? "" : op) {
-            case "add" -> added(document, to, path, value(operation), "add");
-            case "replace" -> replaced(document, to, path, value(operation));
-            case "remove" -> removed(document, to, path, "remove");
-            case "test" -> tested(document, to, path, operation.get("value"));
-            case "move" -> {
-                String from = from(operation);
-                if (path.startsWith(from + "/")) {
-                    throw new PatchRejected(422, "Unable to move \"" + from + "\" into its own child \"" + path + "\"");
+        List<String> to = pointer(operation, "path");
+        switch (Json.textAt(operation, "op")) {
+            case "add" -> {
+                return added(document, to, value(operation));
+            }
+            case "replace" -> {
+                return replaced(document, to, value(operation));
+            }
+            case "remove" -> {
+                return removed(document, to);
+            }
+            case "test" -> {
+                JsonNode found = find(document, to);
+                JsonNode expected = operation.get("value");
+                boolean holds = Json.absent(found) ? Json.absent(expected) : Json.same(found, expected);
+                if (!holds) {
+                    throw unfit();
                 }
-                JsonNode moved = existing(document, pointer(from), from, "move");
-                yield added(removed(document, pointer(from), from, "move"), to, path, moved, "move");
+                return document;
+            }
+            case "move" -> {
+                List<String> from = pointer(operation, "from");
+                if (to.size() > from.size() && to.subList(0, from.size()).equals(from)) {
+                    throw unfit();
+                }
+                JsonNode moved = existing(document, from);
+                return added(removed(document, from), to, moved);
             }
             case "copy" -> {
-                String from = from(operation);
-                JsonNode copied =
-                        existing(document, pointer(from), from, "copy").deepCopy();
-                yield added(document, to, path, copied, "copy");
+                return added(
+                        document,
+                        to,
+                        existing(document, pointer(operation, "from")).deepCopy());
             }
-            default -> throw new PatchRejected(422, "Unexpected kind: " + (op == null ? "unknown" : op));
-        };
+            default -> throw unfit();
+        }
     }
 
-    private static JsonNode added(JsonNode document, List<String> to, String path, JsonNode value, String op) {
+    private static JsonNode added(JsonNode document, List<String> to, JsonNode value) {
         if (to.isEmpty()) {
             return value;
         }
-        JsonNode parent = parent(document, to, path, op);
+        JsonNode parent = parent(document, to);
         String last = to.get(to.size() - 1);
         if (parent instanceof ObjectNode object) {
             object.set(last, value);
         } else if (parent instanceof ArrayNode array) {
-            array.insert(last.equals("-") ? array.size() : index(last, array.size(), path, op), value);
+            array.insert(last.equals("-") ? array.size() : index(last, array.size()), value);
         } else {
-            throw missing(op, path);
+            throw unfit();
         }
         return document;
     }
 
-    private static JsonNode replaced(JsonNode document, List<String> to, String path, JsonNode value) {
+    private static JsonNode replaced(JsonNode document, List<String> to, JsonNode value) {
         if (to.isEmpty()) {
             return value;
         }
-        existing(document, to, path, "replace");
-        JsonNode parent = parent(document, to, path, "replace");
+        JsonNode parent = parent(document, to);
         String last = to.get(to.size() - 1);
         if (parent instanceof ObjectNode object) {
             object.set(last, value);
         } else if (parent instanceof ArrayNode array) {
-            array.set(index(last, array.size() - 1, path, "replace"), value);
+            array.set(index(last, array.size() - 1), value);
+        } else {
+            throw unfit();
         }
         return document;
     }
 
-    private static JsonNode removed(JsonNode document, List<String> to, String path, String op) {
+    private static JsonNode removed(JsonNode document, List<String> to) {
         if (to.isEmpty()) {
-            throw new PatchRejected(422, op + " operation does not apply: doc is the whole document");
+            throw unfit();
         }
-        existing(document, to, path, op);
-        JsonNode parent = parent(document, to, path, op);
+        existing(document, to);
+        JsonNode parent = parent(document, to);
         String last = to.get(to.size() - 1);
         if (parent instanceof ObjectNode object) {
             object.remove(last);
         } else if (parent instanceof ArrayNode array) {
-            array.remove(index(last, array.size() - 1, path, op));
+            array.remove(index(last, array.size() - 1));
         }
         return document;
     }
 
-    private static JsonNode tested(JsonNode document, List<String> to, String path, @Nullable JsonNode expected) {
-        JsonNode found = find(document, to);
-        boolean wantsNothing = expected == null || expected.isNull();
-        boolean holds = Json.absent(found) ? wantsNothing : (!wantsNothing && Json.same(found, expected));
-        if (!holds) {
-            throw new PatchRejected(422, "testing value " + path + " failed: test failed");
-        }
-        return document;
-    }
-
-    private static JsonNode existing(JsonNode document, List<String> to, String path, String op) {
+    private static JsonNode existing(JsonNode document, List<String> to) {
         JsonNode found = find(document, to);
         if (found == null) {
-            throw missing(op, path);
+            throw unfit();
         }
         return found;
     }
@@ -148,16 +149,13 @@ final class JsonPatch {
         return at;
     }
 
-    private static JsonNode parent(JsonNode document, List<String> to, String path, String op) {
-        return existing(document, to.subList(0, to.size() - 1), path, op);
+    private static JsonNode parent(JsonNode document, List<String> to) {
+        return existing(document, to.subList(0, to.size() - 1));
     }
 
-    private static int index(String step, int last, String path, String op) {
+    private static int index(String step, int last) {
         if (!isIndex(step) || Integer.parseInt(step) > last) {
-            throw new PatchRejected(
-                    422,
-                    op + " operation does not apply: doc is missing path: \"" + path
-                            + "\": Unable to access invalid index: " + step + ": invalid index referenced");
+            throw unfit();
         }
         return Integer.parseInt(step);
     }
@@ -170,12 +168,16 @@ final class JsonPatch {
                 && (step.length() == 1 || step.charAt(0) != '0');
     }
 
-    private static List<String> pointer(String path) {
+    private static List<String> pointer(JsonNode operation, String name) {
+        if (!(operation.get(name) instanceof StringNode text)) {
+            throw unfit();
+        }
+        String path = text.stringValue();
         if (path.isEmpty()) {
             return List.of();
         }
         if (path.charAt(0) != '/') {
-            throw new PatchRejected(422, "a JSON pointer must begin with a slash: \"" + path + "\"");
+            throw unfit();
         }
         List<String> steps = new ArrayList<>();
         for (String step : path.substring(1).split("/", -1)) {
@@ -184,29 +186,12 @@ final class JsonPatch {
         return steps;
     }
 
-    private static String from(JsonNode operation) {
-        String from = text(operation, "from");
-        if (from == null) {
-            throw new PatchRejected(422, "a JSON patch operation \"move\" or \"copy\" needs \"from\"");
-        }
-        return from;
-    }
-
     private static JsonNode value(JsonNode operation) {
         JsonNode value = operation.get("value");
-        if (value == null) {
-            throw new PatchRejected(422, "a JSON patch operation \"add\" or \"replace\" needs \"value\"");
-        }
-        return value.deepCopy();
+        return value == null ? Json.NODES.nullNode() : value.deepCopy();
     }
 
-    private static @Nullable String text(JsonNode operation, String name) {
-        JsonNode value = operation.get(name);
-        return value != null && value.isString() ? value.stringValue() : null;
-    }
-
-    private static PatchRejected missing(String op, String path) {
-        return new PatchRejected(
-                422, op + " operation does not apply: doc is missing path: \"" + path + "\": missing value");
+    private static PatchRejected unfit() {
+        return new PatchRejected(422, "the server rejected our request due to an error in our request");
     }
 }

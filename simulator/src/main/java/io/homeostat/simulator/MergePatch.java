@@ -1,5 +1,6 @@
 package io.homeostat.simulator;
 
+import java.util.Locale;
 import java.util.Map;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -16,7 +17,11 @@ final class MergePatch {
      */
     static ObjectNode apply(ObjectNode target, JsonNode patch) {
         if (!(patch instanceof ObjectNode changes)) {
-            throw new PatchRejected(400, "error decoding patch: a merge patch must be a JSON object");
+            throw new PatchRejected(
+                    400,
+                    "error decoding patch: json: cannot unmarshal "
+                            + patch.getNodeType().name().toLowerCase(Locale.ROOT)
+                            + " into Go value of type map[string]interface {}");
         }
         return merged(target, changes);
     }

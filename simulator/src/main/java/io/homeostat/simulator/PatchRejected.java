@@ -9,7 +9,10 @@ final class PatchRejected extends RuntimeException {
         this.status = status;
     }
 
-    /** The HTTP status of the answer: 400 for a patch that cannot be read, 422 for one that does not fit the object. */
+    /**
+     * The HTTP status of the answer: 400 for a patch that cannot be read, 422 for one that does not fit the object, 500 for an
+     * apply whose fields do not fit the kind (the real server answers so, without a reason).
+     */
     int status() {
         return status;
     }

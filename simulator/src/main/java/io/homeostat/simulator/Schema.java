@@ -47,8 +47,19 @@ final class Schema {
         ANY
     }
 
-    /** Something of which nothing is known. */
-    static final Schema UNTYPED = new Schema(Shape.UNTYPED, Scalar.ANY, Map.of(), null, List.of(), Map.of());
+    /** What becomes of a field without a value worth writing, when the server writes a built-in object. */
+    enum Presence {
+        /** Dropped when it is empty or zero. */
+        OMIT_EMPTY,
+        /** Kept as it is given. */
+        OPTIONAL,
+        /** Always written. */
+        ALWAYS
+    }
+
+    /** Something of which nothing is known: maps are granular, lists are atomic. */
+    static final Schema UNTYPED =
+            new Schema(Shape.UNTYPED, Scalar.ANY, Map.of(), null, List.of(), Map.of(), Map.of(), Map.of());
 
     private final Shape shape;
     private final Scalar scalar;
@@ -56,6 +67,8 @@ final class Schema {
     private final @Nullable Schema element;
     private final List<String> keys;
     private final Map<String, JsonNode> defaults;
+    private final Map<String, Presence> presence;
+    private final Map<String, FieldSet> resets;
 
     private Schema(
             Shape shape,
@@ -63,17 +76,21 @@ final class Schema {
             Map<String, Schema> fields,
             @Nullable Schema element,
             List<String> keys,
-            Map<String, JsonNode> defaults) {
+            Map<String, JsonNode> defaults,
+            Map<String, Presence> presence,
+            Map<String, FieldSet> resets) {
         this.shape = shape;
         this.scalar = scalar;
         this.fields = fields;
         this.element = element;
         this.keys = keys;
         this.defaults = defaults;
+        this.presence = presence;
+        this.resets = resets;
     }
 
     static Schema scalar(Scalar scalar) {
-        return new Schema(Shape.SCALAR, scalar, Map.of(), null, List.of(), Map.of());
+        return new Schema(Shape.SCALAR, scalar, Map.of(), null, List.of(), Map.of(), Map.of(), Map.of());
     }
 
     /**
@@ -82,38 +99,47 @@ final class Schema {
      * @param fields its fields, by name; kept as a view, so that a table may fill it in afterwards
      * @param element the type of every other entry; null when there are no others
      * @param defaults the values that absent fields take when they are keys of a list-map
+     * @param presence what becomes of empty fields; {@link Presence#OMIT_EMPTY} for those that are not in it
      */
-    static Schema struct(Map<String, Schema> fields, @Nullable Schema element, Map<String, JsonNode> defaults) {
+    static Schema struct(
+            Map<String, Schema> fields,
+            @Nullable Schema element,
+            Map<String, JsonNode> defaults,
+            Map<String, Presence> presence) {
         return new Schema(
                 Shape.MAP,
                 Scalar.ANY,
                 Collections.unmodifiableMap(fields),
                 element,
                 List.of(),
-                Collections.unmodifiableMap(defaults));
+                Collections.unmodifiableMap(defaults),
+                Collections.unmodifiableMap(presence),
+                Map.of());
     }
 
     static Schema mapOf(Schema element) {
-        return new Schema(Shape.MAP, Scalar.ANY, Map.of(), element, List.of(), Map.of());
+        return new Schema(Shape.MAP, Scalar.ANY, Map.of(), element, List.of(), Map.of(), Map.of(), Map.of());
     }
 
     static Schema atomicList(Schema element) {
-        return new Schema(Shape.ATOMIC_LIST, Scalar.ANY, Map.of(), element, List.of(), Map.of());
+        return new Schema(Shape.ATOMIC_LIST, Scalar.ANY, Map.of(), element, List.of(), Map.of(), Map.of(), Map.of());
     }
 
     static Schema setOf(Schema element) {
-        return new Schema(Shape.SET, Scalar.ANY, Map.of(), element, List.of(), Map.of());
+        return new Schema(Shape.SET, Scalar.ANY, Map.of(), element, List.of(), Map.of(), Map.of(), Map.of());
     }
 
     static Schema listMap(List<String> keys, Schema element) {
-        return new Schema(Shape.LIST_MAP, Scalar.ANY, Map.of(), element, List.copyOf(keys), Map.of());
+        return new Schema(
+                Shape.LIST_MAP, Scalar.ANY, Map.of(), element, List.copyOf(keys), Map.of(), Map.of(), Map.of());
     }
 
     /** This type as one value. */
     Schema atomic() {
         return switch (shape) {
-            case MAP -> new Schema(Shape.ATOMIC_MAP, scalar, fields, element, keys, defaults);
-            case SET, LIST_MAP -> new Schema(Shape.ATOMIC_LIST, scalar, fields, element, List.of(), defaults);
+            case MAP -> new Schema(Shape.ATOMIC_MAP, scalar, fields, element, keys, defaults, presence, resets);
+            case SET, LIST_MAP -> new Schema(
+                    Shape.ATOMIC_LIST, scalar, fields, element, List.of(), defaults, presence, resets);
             default -> this;
         };
     }
@@ -162,5 +188,24 @@ final class Schema {
     @Nullable
     JsonNode keyDefault(String name) {
         return defaults.get(name);
+    }
+
+    /** What becomes of the field {@code name} when it is empty. */
+    Presence presence(String name) {
+        return presence.getOrDefault(name, Presence.OMIT_EMPTY);
+    }
+
+    /**
+     * This type as that of a kind, of which some fields cannot be written through some paths.
+     *
+     * @param resets by subresource ({@code ""} for the object itself), the fields that a write there leaves as they are
+     */
+    Schema resetting(Map<String, FieldSet> resets) {
+        return new Schema(shape, scalar, fields, element, keys, defaults, presence, Map.copyOf(resets));
+    }
+
+    /** The fields that a write through {@code subresource} leaves as they are, and nobody comes to own by it. */
+    FieldSet resets(String subresource) {
+        return resets.getOrDefault(subresource, FieldSet.EMPTY);
     }
 }
