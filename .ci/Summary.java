@@ -2,21 +2,25 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 import javax.xml.parsers.DocumentBuilderFactory;
 import org.w3c.dom.Element;
 import org.w3c.dom.NodeList;
 
 /**
- * Counts test reports: {@code java .ci/Summary.java [--need-real-server] FOLDER...} prints one line a folder and exits 1 when one
- * holds a failure, holds no test at all, or, with the option, holds no test that met a real kube-apiserver.
+ * Counts test reports: {@code java .ci/Summary.java [--need-real-server] FOLDER...} prints a line a folder, says why tests were
+ * skipped, and exits 1 when a folder holds a failure, holds no test at all, or, with the option, holds no test that met a real
+ * kube-apiserver.
  *
- * <p>Tests are counted from Surefire's XML; those on a real server from the lines that testkit writes beside it, one per test, and
- * with the reason for those that were skipped.
+ * <p>It reads the XML that Surefire writes. Tests on a real server are known by their names, which testkit ends in
+ * {@value #ON_REAL_SERVER}.
  */
 final class Summary {
+    private static final String ON_REAL_SERVER = "on real kube-apiserver";
+
     public static void main(String[] arguments) throws Exception {
         boolean needRealServer = false;
         boolean bad = false;
@@ -33,7 +37,8 @@ final class Summary {
     private static boolean count(Path folder, boolean needRealServer) throws Exception {
         int tests = 0;
         int failed = 0;
-        List<String> skipped = new ArrayList<>();
+        int real = 0;
+        Map<String, Integer> skipped = new TreeMap<>();
         for (Path report : find(folder, "TEST-.*\\.xml")) {
             NodeList cases = DocumentBuilderFactory.newInstance()
                     .newDocumentBuilder()
@@ -42,24 +47,21 @@ final class Summary {
             for (int i = 0; i < cases.getLength(); i++) {
                 Element test = (Element) cases.item(i);
                 tests++;
+                boolean onRealServer = test.getAttribute("name").endsWith(ON_REAL_SERVER);
                 if (has(test, "failure") || has(test, "error")) {
                     failed++;
                 } else if (has(test, "skipped")) {
                     String reason = ((Element) test.getElementsByTagName("skipped").item(0)).getAttribute("message");
-                    skipped.add(test.getAttribute("classname") + "." + test.getAttribute("name") + ": " + reason);
+                    skipped.merge(reason, 1, Integer::sum);
+                } else if (onRealServer) {
+                    real++;
                 }
             }
         }
-        int real = 0;
-        for (Path report : find(folder, "real-server-tests\\.txt")) {
-            real += (int) Files.readAllLines(report).stream()
-                    .filter(line -> line.startsWith("ran "))
-                    .count();
-        }
         System.out.printf(
                 "%s: %d tests, %d failed, %d skipped, %d on a real kube-apiserver%n",
-                folder.getFileName(), tests, failed, skipped.size(), real);
-        skipped.forEach(line -> System.out.println("  skipped " + line));
+                name(folder), tests, failed, skipped.values().stream().mapToInt(n -> n).sum(), real);
+        skipped.forEach((reason, n) -> System.out.printf("  %d skipped: %s%n", n, reason));
         if (tests == 0) {
             System.out.println("  no test ran: that is a failure");
         }
@@ -67,6 +69,10 @@ final class Summary {
             System.out.println("  no test ran on a real kube-apiserver: that is a failure");
         }
         return failed > 0 || tests == 0 || needRealServer && real == 0;
+    }
+
+    private static Path name(Path folder) {
+        return folder.toAbsolutePath().normalize().getFileName();
     }
 
     private static boolean has(Element test, String child) {
@@ -78,7 +84,9 @@ final class Summary {
             return List.of();
         }
         try (Stream<Path> files = Files.walk(folder)) {
-            return files.filter(file -> file.getFileName().toString().matches(name)).sorted().toList();
+            return files.filter(file -> file.toString().contains("surefire-reports"))
+                    .filter(file -> file.getFileName().toString().matches(name))
+                    .sorted().toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

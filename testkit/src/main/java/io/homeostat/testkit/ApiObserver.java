@@ -15,6 +15,8 @@ import java.security.cert.Certificate;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Duration;
 import java.util.Base64;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ThreadFactory;
@@ -32,8 +34,10 @@ import org.jspecify.annotations.Nullable;
  * {@link IOException}; any HTTP status is an answer.
  */
 final class ApiObserver {
-    /** Prefix of the names of its threads. */
-    static final String THREAD_PREFIX = "homeostat-testkit-observer-";
+    private static final String THREAD_PREFIX = "homeostat-testkit-observer-";
+
+    /** Ids of the selector threads of our clients: JDK 17 can neither name nor close them. */
+    private static final Set<Long> SELECTORS = ConcurrentHashMap.newKeySet();
 
     /** An answer with its body as text. */
     record Answer(int status, String body) {
@@ -42,9 +46,9 @@ final class ApiObserver {
         }
     }
 
-    private static final AtomicInteger THREADS = new AtomicInteger();
+    private static final AtomicInteger COUNT = new AtomicInteger();
     private static final ThreadFactory DAEMONS = work -> {
-        Thread thread = new Thread(work, THREAD_PREFIX + THREADS.incrementAndGet());
+        Thread thread = new Thread(work, THREAD_PREFIX + COUNT.incrementAndGet());
         thread.setDaemon(true);
         return thread;
     };
@@ -60,13 +64,12 @@ final class ApiObserver {
 
     /** An observer of a server that speaks plain HTTP and asks for no credentials. */
     static ApiObserver plain(String server) {
-        return new ApiObserver(server, builder().build());
+        return new ApiObserver(server, make(builder()));
     }
 
     /** An observer with a client certificate. */
     static ApiObserver withCertificate(String server, String authority, Certificates.Pem client) {
-        return new ApiObserver(
-                server, builder().sslContext(tls(authority, client)).build());
+        return new ApiObserver(server, make(builder().sslContext(tls(authority, client))));
     }
 
     private static HttpClient.Builder builder() {
@@ -74,6 +77,22 @@ final class ApiObserver {
                 .version(HttpClient.Version.HTTP_1_1)
                 .executor(EXECUTOR)
                 .connectTimeout(Duration.ofSeconds(10));
+    }
+
+    private static HttpClient make(HttpClient.Builder builder) {
+        Set<Thread> before = Thread.getAllStackTraces().keySet();
+        HttpClient client = builder.build();
+        for (Thread thread : Thread.getAllStackTraces().keySet()) {
+            if (thread.getName().startsWith("HttpClient-") && !before.contains(thread)) {
+                SELECTORS.add(thread.getId());
+            }
+        }
+        return client;
+    }
+
+    /** Whether {@code thread} belongs to an observer, so that no test can be blamed for it. */
+    static boolean owns(Thread thread) {
+        return thread.getName().startsWith(THREAD_PREFIX) || SELECTORS.contains(thread.getId());
     }
 
     String server() {

@@ -552,7 +552,8 @@ public final class RealControlPlane implements AutoCloseable {
                         "--endpoint-reconciler-type=none",
                         "--audit-policy-file=" + folder.resolve("audit-policy.yaml"),
                         "--audit-log-path=" + auditLog(),
-                        "--audit-log-mode=blocking"));
+                        "--audit-log-mode=blocking",
+                        "--audit-log-maxsize=10000")); // MB: one file, never rotated away from its readers
                 if (!hasControllers()) {
                     // nothing makes the default service accounts that this plugin waits for
                     flags.add("--disable-admission-plugins=ServiceAccount");

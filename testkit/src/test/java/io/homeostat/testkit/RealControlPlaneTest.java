@@ -16,17 +16,10 @@ import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.Test;
 
+@OperatorTest(on = Backend.REAL)
 final class RealControlPlaneTest {
-    @BeforeAll
-    static void needsThePrograms() {
-        assumeTrue(RealControlPlane.whyUnavailable().isEmpty(), () -> RealControlPlane.whyUnavailable()
-                .orElse(""));
-    }
-
-    @Test
+    @OperatorTest
     void apiAloneStartsServesSurvivesKillAndPauseAndLeavesNothing() throws Exception {
         RealControlPlane plane = RealControlPlane.builder().nodes(0).start();
         ProcessHandle etcd =
@@ -55,7 +48,7 @@ final class RealControlPlaneTest {
         assertThatThrownBy(() -> plane.start(Component.ETCD)).hasMessageContaining("closed");
     }
 
-    @Test
+    @OperatorTest
     void failedStartLeavesTheLogsAndNothingElse() {
         Set<ProcessHandle> before = ProcessHandle.current().descendants().collect(Collectors.toSet());
 
@@ -72,7 +65,7 @@ final class RealControlPlaneTest {
                 .isEmpty();
     }
 
-    @Test
+    @OperatorTest
     void processesDieWithAJvmThatIsKilledHard() throws Exception {
         assumeTrue(new ProcessBuilder("setpriv", "--version").start().waitFor() == 0, "no setpriv on this machine");
         Process jvm = new ProcessBuilder(
@@ -109,7 +102,7 @@ final class RealControlPlaneTest {
         }
     }
 
-    @Test
+    @OperatorTest
     void controllersMakeADeploymentReady() throws Exception {
         RealControlPlane plane = RealControlPlane.shared();
         assumeTrue(plane.hasControllers(), "the folder holds no controllers");
