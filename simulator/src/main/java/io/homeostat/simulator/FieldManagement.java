@@ -123,7 +123,8 @@ final class FieldManagement {
 
     /**
      * {@code object} with the ownership that a create, update or patch leaves: its manager owns what it changed, and whoever owned
-     * that before does not. An object without any ownership stays so, except when it is being created.
+     * that before does not. An object without any ownership stays so, except when it is being created. Fields that cannot be written
+     * through this subresource are as they were.
      *
      * @param live the stored object; null when there is none
      * @param object the object as it would be stored, defaulted; managedFields in it replace the recorded ones, <code>[{}]</code> or
@@ -133,14 +134,14 @@ final class FieldManagement {
         Map<Identity, Ownership> owners = liveOrNew(live, object, request);
         ObjectNode bare = withoutManagedFields(object);
         if (owners.isEmpty() && live != null) {
-            return bare;
+            return restored(bare, live, schema.resets(request.subresource()));
         }
         ObjectNode base = live == null ? Canonical.empty(schema) : withoutManagedFields(live);
-        Merging.Comparison difference =
-                Merging.compare(base, bare, schema).without(schema.resets(request.subresource()));
+        FieldSet reset = schema.resets(request.subresource());
+        Merging.Comparison difference = Merging.compare(base, bare, schema).without(reset);
         release(owners, null, difference.written().union(difference.removed()));
         own(owners, request, difference.written());
-        return withOwners(bare, owners);
+        return withOwners(restored(bare, live, reset), owners);
     }
 
     // --- the steps
