@@ -1,13 +1,29 @@
 package io.homeostat.client;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import java.util.Objects;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /** {@link WireFormat} of {@code application/json}. */
 final class JsonWireFormat implements WireFormat {
     private static final String JSON = "application/json";
 
-    private static UnsupportedOperationException unwritten() {
-        return new UnsupportedOperationException("JsonWireFormat is being written");
+    /** etcd takes 1.5 MB by default; what is many times larger is no object of a healthy cluster. */
+    static final int MAX_OBJECT_BYTES = 8 * 1024 * 1024;
+
+    private final int limit;
+
+    /** Made at the first use: a client that only follows metadata never loads Jackson's databind. */
+    private final AtomicReference<@Nullable Codec> codec = new AtomicReference<>();
+
+    JsonWireFormat() {
+        this(MAX_OBJECT_BYTES);
+    }
+
+    /** @param limit the largest object without its {@code managedFields}, in bytes; larger ones are unscannable */
+    JsonWireFormat(int limit) {
+        this.limit = limit;
     }
 
     @Override
@@ -27,31 +43,105 @@ final class JsonWireFormat implements WireFormat {
 
     @Override
     public FrameReader watch(ResourceType<?> type) {
-        throw unwritten();
+        return new JsonFrameReader(this, type, limit);
     }
 
     @Override
     public ListReader list(ResourceType<?> type) {
-        throw unwritten();
+        return new JsonListReader(this, type, limit);
     }
 
     @Override
     public RawObject object(ResourceType<?> type, byte[] json) {
-        throw unwritten();
+        JsonCutter cutter = new JsonCutter(JsonCutter.Shape.OBJECT, limit);
+        String found = whole(cutter, json);
+        if (found == null) {
+            MetadataScanner scanner = new MetadataScanner(this, type, null);
+            RawObject object = scanner.scan(cutter);
+            if (object != null) {
+                return object;
+            }
+            found = scanner.problem();
+        }
+        throw malformed(type, found);
+    }
+
+    /** Runs {@code json} through {@code cutter}; what was found instead of one JSON object, else null. */
+    private static @Nullable String whole(JsonCutter cutter, byte[] json) {
+        int at = cutter.advance(json, 0, json.length);
+        if (cutter.event() == JsonCutter.Event.ROOT) {
+            cutter.advance(json, at, json.length);
+            if (cutter.event() == JsonCutter.Event.NONE) {
+                return null;
+            }
+        }
+        if (json.length == 0) {
+            return "an empty answer";
+        }
+        return cutter.event() == JsonCutter.Event.BROKEN
+                ? "broken JSON at byte " + cutter.documentBytes() + ": " + cutter.problem()
+                : "JSON that broke off after " + json.length + " bytes";
+    }
+
+    private static ApiException.Malformed malformed(ResourceType<?> type, String found) {
+        return new ApiException.Malformed(
+                "answer for " + type, ApiException.Answer.none("expected a " + type.kind() + ", found " + found), null);
     }
 
     @Override
     public Deleted deleted(ResourceType<?> type, byte[] json) {
-        throw unwritten();
+        JsonCutter cutter = new JsonCutter(JsonCutter.Shape.OBJECT, limit);
+        String found = whole(cutter, json);
+        if (found != null) {
+            throw malformed(type, found);
+        }
+        if (!"Status".equals(JsonCursor.kindOf(cutter.kept()))) {
+            RawObject object = object(type, json);
+            return new Deleted(object, object.uid());
+        }
+        return new Deleted(null, uidOfDetails(new JsonCursor(cutter.kept(), 0)));
+    }
+
+    private static String uidOfDetails(JsonCursor cursor) {
+        String uid = "";
+        cursor.enter();
+        while (cursor.more()) {
+            boolean details = cursor.keyIs("details");
+            cursor.toValue();
+            if (!details || cursor.peek() != '{') {
+                cursor.skip();
+                continue;
+            }
+            cursor.enter();
+            while (cursor.more()) {
+                if (cursor.keyIs("uid")) {
+                    String found = cursor.memberText();
+                    uid = found == null ? "" : found;
+                } else {
+                    cursor.toValue();
+                    cursor.skip();
+                }
+            }
+        }
+        return uid;
     }
 
     @Override
     public byte[] encode(HasMetadata object) {
-        throw unwritten();
+        return codec().encode(object);
     }
 
     @Override
     public <T extends HasMetadata> T decode(ResourceType<T> type, byte[] json, ObjectKey key, String resourceVersion) {
-        throw unwritten();
+        return codec().decode(type, json, key, resourceVersion);
+    }
+
+    private Codec codec() {
+        Codec known = codec.get();
+        if (known != null) {
+            return known;
+        }
+        codec.compareAndSet(null, new Codec());
+        return Objects.requireNonNull(codec.get(), "a codec that was set");
     }
 }

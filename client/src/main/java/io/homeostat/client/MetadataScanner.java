@@ -1,0 +1,455 @@
+package io.homeostat.client;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Makes a {@link RawObject} of an object that a {@link JsonCutter} holds: reads its {@code metadata}, copies its bytes.
+ *
+ * <p>A field of another sort than the API says is a problem of this object, named by its path; the rest is read on, so that the key is
+ * known when it can be. Confined to one stream's lane.
+ */
+final class MetadataScanner {
+    /** Beyond it, a label key in a problem's path is cut. */
+    private static final int LONGEST_KEY = 80;
+
+    private static final String INITIAL_EVENTS_END = "k8s.io/initial-events-end";
+    private static final byte[] NOTHING = {};
+
+    private final WireFormat format;
+    private final ResourceType<?> type;
+    private final @Nullable Interner interner;
+    private final byte[] kindMember;
+    private final byte[] apiVersionMember;
+    private final CompactMap.Collector collector = new CompactMap.Collector();
+
+    // What the last scan found; confined to the stream's lane.
+    private String name = "";
+    private String namespace = "";
+    String uid = "";
+    String resourceVersion = "";
+    long generation;
+    Map<String, String> labels = Map.of();
+    List<OwnerRef> owners = List.of();
+    List<String> finalizers = List.of();
+
+    @Nullable
+    String creationTimestamp;
+
+    @Nullable
+    String deletionTimestamp;
+
+    private @Nullable ObjectKey key;
+    private @Nullable String problem;
+    private int ownerIndex = -1;
+    private boolean initialEventsEnd;
+
+    /** @param interner null when strings are not worth sharing, for a single object */
+    MetadataScanner(WireFormat format, ResourceType<?> type, @Nullable Interner interner) {
+        this.format = format;
+        this.type = type;
+        this.interner = interner;
+        this.kindMember = member("kind", type.kind());
+        this.apiVersionMember = member("apiVersion", type.apiVersion());
+    }
+
+    private static byte[] member(String name, String value) {
+        StringBuilder json = new StringBuilder().append('"').append(name).append("\":\"");
+        for (int i = 0; i < value.length(); i++) {
+            char c = value.charAt(i);
+            if (c == '"' || c == '\\' || c < 0x20) {
+                json.append(String.format("\\u%04x", (int) c));
+            } else {
+                json.append(c);
+            }
+        }
+        return json.append("\",").toString().getBytes(StandardCharsets.UTF_8);
+    }
+
+    /** The object of the last {@link #scan}'s problem, when its name could be read. */
+    @Nullable
+    ObjectKey key() {
+        return key;
+    }
+
+    /** What the last {@link #scan} that gave null found. */
+    String problem() {
+        return problem == null ? "" : problem;
+    }
+
+    /**
+     * The object that {@code cutter} marks; null when it is none, or not one of the type: {@link #problem} says why.
+     */
+    @Nullable
+    RawObject scan(JsonCutter cutter) {
+        begin();
+        if (cutter.oversized()) {
+            problem("an object of more than " + cutter.keptLength()
+                    + " bytes without managedFields, the largest accepted");
+            if (cutter.metadataStart >= 0
+                    && cutter.metadataEnd > cutter.metadataStart
+                    && cutter.metadataEnd <= cutter.keptLength()) {
+                metadata(cutter.kept(), cutter.metadataStart);
+            }
+            return null;
+        }
+        byte[] kept = cutter.kept();
+        if (cutter.objectStart < 0 || kept[cutter.objectStart] != '{') {
+            problem("no object");
+            return null;
+        }
+        if (cutter.metadataStart >= 0) {
+            metadata(kept, cutter.metadataStart);
+        } else {
+            problem("metadata is missing");
+        }
+        boolean hasKind = isOrAbsent(kept, cutter.kindStart, cutter.kindEnd, kindMember, "kind", type.kind());
+        boolean hasApiVersion = isOrAbsent(
+                kept, cutter.apiVersionStart, cutter.apiVersionEnd, apiVersionMember, "apiVersion", type.apiVersion());
+        if (key == null || problem != null) {
+            return null;
+        }
+        return new ScannedObject(format, key, this, copy(cutter, hasKind, hasApiVersion));
+    }
+
+    /**
+     * Reads the bookmark that {@code cutter} marks: {@link #resourceVersion}, {@link #endsInitialEvents}. False when it is none:
+     * {@link #problem} says why.
+     */
+    boolean bookmark(JsonCutter cutter) {
+        begin();
+        byte[] kept = cutter.kept();
+        if (cutter.objectStart < 0 || kept[cutter.objectStart] != '{' || cutter.metadataStart < 0) {
+            problem("a bookmark without object or metadata");
+            return false;
+        }
+        isOrAbsent(kept, cutter.kindStart, cutter.kindEnd, kindMember, "kind", type.kind());
+        isOrAbsent(
+                kept, cutter.apiVersionStart, cutter.apiVersionEnd, apiVersionMember, "apiVersion", type.apiVersion());
+        JsonCursor cursor = new JsonCursor(kept, cutter.metadataStart);
+        if (!expect(cursor, '{', "metadata", "an object")) {
+            return false;
+        }
+        cursor.enter();
+        while (cursor.more()) {
+            if (cursor.keyIs("resourceVersion")) {
+                resourceVersion = text(cursor, "metadata.resourceVersion", null);
+            } else if (cursor.keyIs("annotations")) {
+                annotations(cursor);
+            } else {
+                cursor.toValue();
+                cursor.skip();
+            }
+        }
+        if (resourceVersion.isEmpty()) {
+            problem("metadata.resourceVersion of a bookmark is missing");
+        }
+        return problem == null;
+    }
+
+    /** Whether the bookmark last read ends the initial events of a watch (KEP-3157). */
+    boolean endsInitialEvents() {
+        return initialEventsEnd;
+    }
+
+    private void annotations(JsonCursor cursor) {
+        cursor.toValue();
+        initialEventsEnd = false;
+        if (absent(cursor) || !expect(cursor, '{', "metadata.annotations", "an object")) {
+            return;
+        }
+        cursor.enter();
+        while (cursor.more()) {
+            if (cursor.keyIs(INITIAL_EVENTS_END)) {
+                initialEventsEnd = "true".equals(cursor.memberText());
+            } else {
+                cursor.toValue();
+                cursor.skip();
+            }
+        }
+    }
+
+    private byte[] copy(JsonCutter cutter, boolean hasKind, boolean hasApiVersion) {
+        byte[] first = hasKind ? NOTHING : kindMember;
+        byte[] second = hasApiVersion ? NOTHING : apiVersionMember;
+        int from = cutter.objectStart;
+        int to = cutter.objectEnd;
+        if (first.length + second.length == 0) {
+            return Arrays.copyOfRange(cutter.kept(), from, to);
+        }
+        // Items of lists of built-in types come without both; they are put where the server puts them.
+        byte[] bytes = new byte[to - from + first.length + second.length];
+        bytes[0] = '{';
+        System.arraycopy(first, 0, bytes, 1, first.length);
+        System.arraycopy(second, 0, bytes, 1 + first.length, second.length);
+        System.arraycopy(cutter.kept(), from + 1, bytes, 1 + first.length + second.length, to - from - 1);
+        return bytes;
+    }
+
+    /** Whether the member is there; that it is another than {@code wanted} is a problem. */
+    private boolean isOrAbsent(byte[] kept, int start, int end, byte[] member, String path, String wanted) {
+        if (start < 0) {
+            return false;
+        }
+        // The member is "name":"value", and so its value with quotes is what follows the colon.
+        int valueAt = path.length() + 3;
+        if (Arrays.equals(kept, start, end, member, valueAt, member.length - 1)) {
+            return true;
+        }
+        JsonCursor cursor = new JsonCursor(kept, start);
+        if (cursor.peek() != '"') {
+            problem(path + ": expected a string, found " + cursor.found());
+            return true;
+        }
+        String found = cursor.string(null);
+        if (!wanted.equals(found)) {
+            problem(path + ": expected " + wanted + ", found " + identifier(found));
+        }
+        return true;
+    }
+
+    /** A kind or apiVersion for a message: what cannot be one is not shown. */
+    static String identifier(@Nullable String found) {
+        return found != null && found.matches("[A-Za-z0-9./-]{1,80}") ? found : "another";
+    }
+
+    private void begin() {
+        name = "";
+        namespace = "";
+        uid = "";
+        resourceVersion = "";
+        generation = 0;
+        labels = Map.of();
+        owners = List.of();
+        finalizers = List.of();
+        creationTimestamp = null;
+        deletionTimestamp = null;
+        initialEventsEnd = false;
+        key = null;
+        problem = null;
+    }
+
+    /** Reads the metadata at {@code start} into the fields. */
+    void metadata(byte[] json, int start) {
+        JsonCursor cursor = new JsonCursor(json, start);
+        if (!expect(cursor, '{', "metadata", "an object")) {
+            return;
+        }
+        cursor.enter();
+        while (cursor.more()) {
+            member(cursor);
+        }
+        if (name.isEmpty()) {
+            problem("metadata.name is missing");
+            return;
+        }
+        key = new ObjectKey(namespace, name);
+        if (namespace.isEmpty() && type.scope() == ResourceType.Scope.NAMESPACED) {
+            problem("metadata.namespace is missing, though " + type
+                    + " is namespaced; does its CRD say \"scope: Cluster\"?");
+        }
+        if (resourceVersion.isEmpty()) {
+            problem("metadata.resourceVersion is missing");
+        }
+    }
+
+    private void member(JsonCursor cursor) {
+        if (cursor.keyIs("name")) {
+            name = text(cursor, "metadata.name", null);
+        } else if (cursor.keyIs("namespace")) {
+            namespace = text(cursor, "metadata.namespace", interner);
+        } else if (cursor.keyIs("uid")) {
+            uid = text(cursor, "metadata.uid", null);
+        } else if (cursor.keyIs("resourceVersion")) {
+            resourceVersion = text(cursor, "metadata.resourceVersion", null);
+        } else if (cursor.keyIs("generation")) {
+            generation = number(cursor, "metadata.generation");
+        } else if (cursor.keyIs("labels")) {
+            labels(cursor);
+        } else if (cursor.keyIs("ownerReferences")) {
+            owners(cursor);
+        } else if (cursor.keyIs("finalizers")) {
+            finalizers(cursor);
+        } else if (cursor.keyIs("creationTimestamp")) {
+            creationTimestamp = emptyToNull(text(cursor, "metadata.creationTimestamp", interner));
+        } else if (cursor.keyIs("deletionTimestamp")) {
+            deletionTimestamp = emptyToNull(text(cursor, "metadata.deletionTimestamp", null));
+        } else {
+            cursor.toValue();
+            cursor.skip();
+        }
+    }
+
+    private static @Nullable String emptyToNull(String text) {
+        return text.isEmpty() ? null : text;
+    }
+
+    /** The string behind the key that is next; {@code ""} for null and for what is none. */
+    private String text(JsonCursor cursor, String path, @Nullable Interner shared) {
+        cursor.toValue();
+        if (cursor.peek() == 'n') {
+            cursor.skip();
+            return "";
+        }
+        return textHere(cursor, path, shared);
+    }
+
+    private String textHere(JsonCursor cursor, String path, @Nullable Interner shared) {
+        if (!expect(cursor, '"', path, "a string")) {
+            return "";
+        }
+        String text = cursor.string(shared);
+        if (text == null) {
+            problem(path + ": not valid UTF-8");
+            return "";
+        }
+        return text;
+    }
+
+    private long number(JsonCursor cursor, String path) {
+        cursor.toValue();
+        byte first = cursor.peek();
+        if (first == 'n') {
+            cursor.skip();
+            return 0;
+        }
+        if (first != '-' && (first < '0' || first > '9')) {
+            expect(cursor, '0', path, "a number");
+            return 0;
+        }
+        String digits = cursor.scalar();
+        try {
+            return Long.parseLong(digits);
+        } catch (NumberFormatException e) {
+            problem(path + ": expected a whole number of 64 bits");
+            return 0;
+        }
+    }
+
+    private void labels(JsonCursor cursor) {
+        cursor.toValue();
+        labels = Map.of();
+        if (absent(cursor) || !expect(cursor, '{', "metadata.labels", "an object")) {
+            return;
+        }
+        collector.clear();
+        cursor.enter();
+        while (cursor.more()) {
+            String label = cursor.string(interner);
+            cursor.colon();
+            if (label == null) {
+                problem("metadata.labels: a key that is not valid UTF-8");
+                cursor.skip();
+            } else if (cursor.peek() != '"') {
+                problem("metadata.labels." + shortened(label) + ": expected a string, found " + cursor.found());
+                cursor.skip();
+            } else {
+                String value = cursor.string(interner);
+                if (value == null) {
+                    problem("metadata.labels." + shortened(label) + ": not valid UTF-8");
+                } else {
+                    collector.put(label, value);
+                }
+            }
+        }
+        labels = collector.map();
+    }
+
+    private static String shortened(String label) {
+        return label.length() <= LONGEST_KEY ? label : label.substring(0, LONGEST_KEY) + "…";
+    }
+
+    private void owners(JsonCursor cursor) {
+        cursor.toValue();
+        owners = List.of();
+        if (absent(cursor) || !expect(cursor, '[', "metadata.ownerReferences", "an array")) {
+            return;
+        }
+        List<OwnerRef> found = new ArrayList<>(2);
+        cursor.enter();
+        while (cursor.more()) {
+            if (expect(cursor, '{', "metadata.ownerReferences[]", "an object")) {
+                ownerIndex = found.size();
+                found.add(owner(cursor));
+                ownerIndex = -1;
+            }
+        }
+        owners = found.size() == 1 ? Collections.singletonList(found.get(0)) : List.copyOf(found);
+    }
+
+    private OwnerRef owner(JsonCursor cursor) {
+        String apiVersion = "";
+        String kind = "";
+        String ownerName = "";
+        String ownerUid = "";
+        boolean controller = false;
+        cursor.enter();
+        while (cursor.more()) {
+            if (cursor.keyIs("apiVersion")) {
+                apiVersion = text(cursor, "apiVersion", interner);
+            } else if (cursor.keyIs("kind")) {
+                kind = text(cursor, "kind", interner);
+            } else if (cursor.keyIs("name")) {
+                ownerName = text(cursor, "name", interner);
+            } else if (cursor.keyIs("uid")) {
+                ownerUid = text(cursor, "uid", interner);
+            } else if (cursor.keyIs("controller")) {
+                cursor.toValue();
+                byte first = cursor.peek();
+                if (first == 't' || first == 'f' || first == 'n') {
+                    controller = first == 't';
+                    cursor.skip();
+                } else {
+                    expect(cursor, 't', "controller", "true or false");
+                }
+            } else {
+                cursor.toValue();
+                cursor.skip();
+            }
+        }
+        return new OwnerRef(apiVersion, kind, ownerName, ownerUid, controller);
+    }
+
+    private void finalizers(JsonCursor cursor) {
+        cursor.toValue();
+        finalizers = List.of();
+        if (absent(cursor) || !expect(cursor, '[', "metadata.finalizers", "an array")) {
+            return;
+        }
+        List<String> found = new ArrayList<>(2);
+        cursor.enter();
+        while (cursor.more()) {
+            found.add(textHere(cursor, "metadata.finalizers[]", interner));
+        }
+        finalizers = found.size() == 1 ? Collections.singletonList(found.get(0)) : List.copyOf(found);
+    }
+
+    private static boolean absent(JsonCursor cursor) {
+        if (cursor.peek() == 'n') {
+            cursor.skip();
+            return true;
+        }
+        return false;
+    }
+
+    /** Whether the value that is next begins with {@code first}; if not it is a problem, and skipped. */
+    private boolean expect(JsonCursor cursor, char first, String path, String wanted) {
+        if (cursor.peek() == first) {
+            return true;
+        }
+        problem(path + ": expected " + wanted + ", found " + cursor.found());
+        cursor.skip();
+        return false;
+    }
+
+    private void problem(String found) {
+        if (problem == null) {
+            problem = ownerIndex < 0 ? found : "metadata.ownerReferences[" + ownerIndex + "]." + found;
+        }
+    }
+}
