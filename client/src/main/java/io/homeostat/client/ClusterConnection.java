@@ -1,0 +1,512 @@
+package io.homeostat.client;
+
+import io.fabric8.kubernetes.api.model.AuthInfo;
+import io.fabric8.kubernetes.api.model.Cluster;
+import io.fabric8.kubernetes.api.model.NamedAuthInfo;
+import io.fabric8.kubernetes.api.model.NamedCluster;
+import io.fabric8.kubernetes.api.model.NamedContext;
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.internal.KubeConfigUtils;
+import io.fabric8.kubernetes.client.utils.HttpClientUtils;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Headers;
+import io.homeostat.core.Stable;
+import io.homeostat.core.Transport;
+import java.io.File;
+import java.io.IOException;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How to reach one cluster: from a kubeconfig, from inside a pod, or whichever of them is there. Immutable; connects to nothing
+ * until {@link #open}.
+ *
+ * <p>A configuration made of a server, certificates (RSA, EC and Ed25519 keys; files or inline data), tokens (inline, or a file
+ * that is read again), user and password or impersonation goes over sockets of our own (D26). Exec plugins, auth
+ * providers, proxies, and trust or key stores go over fabric8's HTTP client, which must then be on the class path with a
+ * backend ({@code kubernetes-httpclient-jdk}).
+ *
+ * <p><b>Failure.</b> A configuration that cannot be used throws {@link Unusable}, whose text names the file, what was found in it, and
+ * what to do.
+ */
+@Stable
+public final class ClusterConnection {
+    private static final Path SERVICE_ACCOUNT = Path.of("/var/run/secrets/kubernetes.io/serviceaccount");
+
+    private final String source;
+    private final String server;
+    private final String namespace;
+    private final Opener opener;
+
+    @FunctionalInterface
+    private interface Opener {
+        Transport open(EngineRuntime runtime);
+    }
+
+    /** A configuration that cannot be used; the text says which, what was found, and what to do. */
+    @Stable
+    public static final class Unusable extends RuntimeException {
+        Unusable(String message, @Nullable Throwable cause) {
+            super(message, cause);
+        }
+    }
+
+    private ClusterConnection(String source, String server, String namespace, Opener opener) {
+        this.source = source;
+        this.server = server;
+        this.namespace = namespace;
+        this.opener = opener;
+    }
+
+    /**
+     * The current context of a kubeconfig file.
+     *
+     * @throws Unusable when the file is not there or no kubeconfig, or its current context is incomplete
+     */
+    public static ClusterConnection fromKubeconfig(Path file) {
+        return kubeconfig(List.of(file), "");
+    }
+
+    /**
+     * A context of a kubeconfig file.
+     *
+     * @param context its name
+     * @throws Unusable when the file is not there or no kubeconfig, or has no such complete context
+     */
+    public static ClusterConnection fromKubeconfig(Path file, String context) {
+        return kubeconfig(List.of(file), context);
+    }
+
+    /**
+     * The service account of the pod this process runs in: {@code KUBERNETES_SERVICE_HOST} and the files under {@code
+     * /var/run/secrets/kubernetes.io/serviceaccount}.
+     *
+     * @throws Unusable when this process does not run in a pod, or its service account is not mounted
+     */
+    public static ClusterConnection inCluster() {
+        return inCluster(System.getenv(), SERVICE_ACCOUNT);
+    }
+
+    /**
+     * The files {@code KUBECONFIG} names, else {@code ~/.kube/config}, else the pod's service account: the first that is there.
+     *
+     * @throws Unusable when none is there, or the first is not usable
+     */
+    public static ClusterConnection auto() {
+        return auto(System.getenv(), Path.of(System.getProperty("user.home", "")), SERVICE_ACCOUNT);
+    }
+
+    /** The server's URL, without a slash at the end; for messages. */
+    public String serverUrl() {
+        return server;
+    }
+
+    /** The namespace of the context or of the pod; {@code "default"} when neither names one. */
+    public String namespace() {
+        return namespace;
+    }
+
+    /** Where the configuration came from; for messages. */
+    public String source() {
+        return source;
+    }
+
+    /**
+     * Opens a transport; the caller closes it. Nothing is connected before the first request.
+     *
+     * @throws Unusable when it needs fabric8's HTTP client, and that finds no backend or refuses the configuration
+     */
+    public Transport open(EngineRuntime runtime) {
+        return opener.open(runtime);
+    }
+
+    /** Server and source. */
+    @Override
+    public String toString() {
+        return server + " (" + source + ")";
+    }
+
+    static ClusterConnection auto(Map<String, String> environment, Path home, Path serviceAccount) {
+        String named = environment.getOrDefault("KUBECONFIG", "");
+        if (!named.isBlank()) {
+            List<Path> files = new ArrayList<>();
+            for (String file : named.split(File.pathSeparator, -1)) {
+                if (!file.isBlank() && Files.exists(Path.of(file.trim()))) {
+                    files.add(Path.of(file.trim()));
+                }
+            }
+            if (files.isEmpty()) {
+                throw new Unusable(
+                        "KUBECONFIG names " + named
+                                + ", and no such file is there: correct it, or unset it to use ~/.kube/config",
+                        null);
+            }
+            return kubeconfig(files, "");
+        }
+        Path usual = home.resolve(".kube").resolve("config");
+        if (Files.exists(usual)) {
+            return kubeconfig(List.of(usual), "");
+        }
+        if (environment.containsKey("KUBERNETES_SERVICE_HOST")) {
+            return inCluster(environment, serviceAccount);
+        }
+        throw new Unusable(
+                "No cluster is configured: KUBECONFIG is not set, " + usual
+                        + " is not there, and this process does not run in a pod (KUBERNETES_SERVICE_HOST is not set)."
+                        + " Name a kubeconfig file",
+                null);
+    }
+
+    static ClusterConnection inCluster(Map<String, String> environment, Path serviceAccount) {
+        String host = environment.getOrDefault("KUBERNETES_SERVICE_HOST", "");
+        String port = environment.getOrDefault("KUBERNETES_SERVICE_PORT", "443");
+        Path token = serviceAccount.resolve("token");
+        Path authority = serviceAccount.resolve("ca.crt");
+        if (host.isEmpty()) {
+            throw new Unusable(
+                    "This process does not run in a pod: KUBERNETES_SERVICE_HOST is not set. Name a kubeconfig file",
+                    null);
+        }
+        if (!port.matches("[0-9]{1,5}")) {
+            throw new Unusable("KUBERNETES_SERVICE_PORT is \"" + port + "\", which is no port", null);
+        }
+        if (!Files.isReadable(token)) {
+            throw new Unusable(
+                    "The pod's service account token " + token
+                            + " cannot be read: is automountServiceAccountToken false?",
+                    null);
+        }
+        try {
+            TlsMaterial tls = new TlsMaterial(
+                    Files.exists(authority) ? new TlsMaterial.Pem(authority, null) : null,
+                    null,
+                    null,
+                    TlsMaterial.Verification.FULL);
+            SocketEndpoint endpoint =
+                    new SocketEndpoint(host, Integer.parseInt(port), "", tls, "", new Credentials(List.of(), token));
+            Path namespaceFile = serviceAccount.resolve("namespace");
+            String namespace = Files.exists(namespaceFile)
+                    ? Files.readString(namespaceFile).trim()
+                    : "default";
+            return new ClusterConnection(
+                    "the pod's service account",
+                    endpoint.name(),
+                    namespace,
+                    runtime -> new SocketTransport(runtime, endpoint));
+        } catch (IOException | GeneralSecurityException e) {
+            throw new Unusable(
+                    "The pod's service account in " + serviceAccount + " is not usable: " + e.getMessage(), e);
+        }
+    }
+
+    private static ClusterConnection kubeconfig(List<Path> files, String wantedContext) {
+        List<io.fabric8.kubernetes.api.model.Config> parsed = new ArrayList<>();
+        for (Path file : files) {
+            parsed.add(parse(file));
+        }
+        String source = files.size() == 1
+                ? "kubeconfig " + files.get(0)
+                : "kubeconfig " + files.stream().map(Path::toString).toList();
+        String current = wantedContext;
+        for (io.fabric8.kubernetes.api.model.Config config : parsed) {
+            if (current.isEmpty() && config.getCurrentContext() != null) {
+                current = config.getCurrentContext();
+            }
+        }
+        String contextName = current;
+        List<String> contexts = new ArrayList<>();
+        NamedContext context = null;
+        for (io.fabric8.kubernetes.api.model.Config config : parsed) {
+            for (NamedContext named : config.getContexts()) {
+                contexts.add(named.getName());
+                if (context == null && contextName.equals(named.getName())) {
+                    context = named;
+                }
+            }
+        }
+        if (contextName.isEmpty()) {
+            throw new Unusable(
+                    source + " has no current-context; set one with kubectl config use-context, or name one of "
+                            + contexts,
+                    null);
+        }
+        if (context == null || context.getContext() == null) {
+            throw new Unusable(
+                    source + " has no context \"" + contextName + "\", found " + contexts + "; name one of them", null);
+        }
+        String clusterName = text(context.getContext().getCluster());
+        String userName = text(context.getContext().getUser());
+        Located<Cluster> cluster = null;
+        Located<AuthInfo> user = null;
+        for (int i = 0; i < parsed.size(); i++) {
+            for (NamedCluster named : parsed.get(i).getClusters()) {
+                if (cluster == null && clusterName.equals(named.getName()) && named.getCluster() != null) {
+                    cluster = new Located<>(named.getCluster(), files.get(i));
+                }
+            }
+            for (NamedAuthInfo named : parsed.get(i).getUsers()) {
+                if (user == null && userName.equals(named.getName()) && named.getUser() != null) {
+                    user = new Located<>(named.getUser(), files.get(i));
+                }
+            }
+        }
+        if (cluster == null) {
+            throw new Unusable(
+                    source + ": context \"" + contextName + "\" names cluster \"" + clusterName
+                            + "\", which is not among its clusters; correct the context",
+                    null);
+        }
+        if (user == null && !userName.isEmpty()) {
+            throw new Unusable(
+                    source + ": context \"" + contextName + "\" names user \"" + userName
+                            + "\", which is not among its users; correct the context",
+                    null);
+        }
+        Located<AuthInfo> who = user == null ? new Located<>(new AuthInfo(), files.get(0)) : user;
+        String namespace = text(context.getContext().getNamespace());
+        return connection(files, source, contextName, cluster, who, namespace.isEmpty() ? "default" : namespace);
+    }
+
+    /** A part of a kubeconfig and the file it stands in: relative paths start there. */
+    private record Located<T>(T value, Path file) {
+        @Nullable
+        String path(@Nullable String path) {
+            if (path == null || path.isEmpty()) {
+                return null;
+            }
+            Path parent = file.toAbsolutePath().getParent();
+            return parent == null ? path : parent.resolve(path).toString();
+        }
+    }
+
+    private static io.fabric8.kubernetes.api.model.Config parse(Path file) {
+        if (!Files.isRegularFile(file) || !Files.isReadable(file)) {
+            throw new Unusable(
+                    "The kubeconfig file " + file + (Files.exists(file) ? " cannot be read" : " is not there")
+                            + "; name another, or correct its permissions",
+                    null);
+        }
+        io.fabric8.kubernetes.api.model.Config config = null;
+        try {
+            config = KubeConfigUtils.parseConfigFromString(Files.readString(file));
+        } catch (IOException | RuntimeException e) {
+            // The parser's words quote the file, which holds secrets: they are not passed on.
+        }
+        if (config == null
+                || (config.getContexts().isEmpty() && config.getClusters().isEmpty())) {
+            throw new Unusable(
+                    "The file " + file + " is no kubeconfig: no clusters and contexts could be read from it as YAML."
+                            + " Check it with kubectl --kubeconfig " + file + " config view",
+                    null);
+        }
+        return config;
+    }
+
+    private static ClusterConnection connection(
+            List<Path> files,
+            String source,
+            String context,
+            Located<Cluster> cluster,
+            Located<AuthInfo> user,
+            String namespace) {
+        String where = source + ", context \"" + context + "\"";
+        URI url = url(where, text(cluster.value().getServer()));
+        String server = url.toString();
+        if (needsFabric8(url, cluster.value(), user.value())) {
+            return new ClusterConnection(
+                    where, server, namespace, runtime -> overFabric8(runtime, where, context, files));
+        }
+        SocketEndpoint endpoint;
+        try {
+            endpoint = endpoint(url, cluster, user);
+        } catch (IOException | GeneralSecurityException e) {
+            throw new Unusable(where + " is not usable: " + words(e), e);
+        }
+        return new ClusterConnection(where, server, namespace, runtime -> new SocketTransport(runtime, endpoint));
+    }
+
+    private static String words(Exception e) {
+        if (e instanceof java.nio.file.NoSuchFileException missing) {
+            return "the file " + missing.getFile() + " is not there";
+        }
+        return e instanceof GeneralSecurityException || e instanceof IOException
+                ? String.valueOf(e.getMessage())
+                : e.getClass().getSimpleName();
+    }
+
+    private static URI url(String where, String server) {
+        String trimmed = server.endsWith("/") ? server.substring(0, server.length() - 1) : server;
+        URI url;
+        try {
+            url = new URI(trimmed.contains("://") ? trimmed : "https://" + trimmed);
+        } catch (URISyntaxException e) {
+            throw new Unusable(where + ": the server \"" + server + "\" is no URL; correct it", e);
+        }
+        String scheme = text(url.getScheme()).toLowerCase(Locale.ROOT);
+        if (url.getHost() == null || !(scheme.equals("http") || scheme.equals("https"))) {
+            throw new Unusable(
+                    where + ": the server \"" + server + "\" is no http or https URL with a host; correct it", null);
+        }
+        return url;
+    }
+
+    private static boolean needsFabric8(URI url, Cluster cluster, AuthInfo user) {
+        return user.getExec() != null
+                || user.getAuthProvider() != null
+                || !text(cluster.getProxyUrl()).isEmpty()
+                || proxied(url);
+    }
+
+    /** Whether the environment names a proxy for this scheme; NO_PROXY is fabric8's to weigh. */
+    private static boolean proxied(URI url) {
+        Map<String, String> environment = System.getenv();
+        String scheme = url.getScheme().toLowerCase(Locale.ROOT);
+        for (String name : List.of(scheme + "_proxy", "all_proxy")) {
+            if (!environment.getOrDefault(name, "").isEmpty()
+                    || !environment
+                            .getOrDefault(name.toUpperCase(Locale.ROOT), "")
+                            .isEmpty()) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private static SocketEndpoint endpoint(URI url, Located<Cluster> cluster, Located<AuthInfo> user)
+            throws IOException, GeneralSecurityException {
+        boolean https = url.getScheme().equalsIgnoreCase("https");
+        TlsMaterial tls = https
+                ? new TlsMaterial(
+                        pem(
+                                "certificate authority",
+                                cluster.path(cluster.value().getCertificateAuthority()),
+                                cluster.value().getCertificateAuthorityData()),
+                        pem(
+                                "client certificate",
+                                user.path(user.value().getClientCertificate()),
+                                user.value().getClientCertificateData()),
+                        pem(
+                                "client key",
+                                user.path(user.value().getClientKey()),
+                                user.value().getClientKeyData()),
+                        Boolean.TRUE.equals(cluster.value().getInsecureSkipTlsVerify())
+                                ? TlsMaterial.Verification.NONE
+                                : TlsMaterial.Verification.FULL)
+                : null;
+        int port = url.getPort() >= 0 ? url.getPort() : https ? 443 : 80;
+        String host = url.getHost();
+        return new SocketEndpoint(
+                host.startsWith("[") ? host.substring(1, host.length() - 1) : host,
+                port,
+                text(url.getRawPath()),
+                tls,
+                text(cluster.value().getTlsServerName()),
+                credentials(user));
+    }
+
+    private static TlsMaterial.@Nullable Pem pem(String what, @Nullable String file, @Nullable String data)
+            throws GeneralSecurityException {
+        try {
+            return TlsMaterial.Pem.of(file, data);
+        } catch (GeneralSecurityException e) {
+            throw new GeneralSecurityException(what + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static Credentials credentials(Located<AuthInfo> user) {
+        AuthInfo who = user.value();
+        List<Headers.Header> headers = new ArrayList<>();
+        String tokenFile = user.path(who.getTokenFile());
+        if (!text(who.getUsername()).isEmpty() && !text(who.getPassword()).isEmpty()) {
+            headers.add(new Headers.Header(
+                    "Authorization", HttpClientUtils.basicCredentials(who.getUsername(), who.getPassword())));
+            tokenFile = null;
+        } else if (tokenFile == null && !text(who.getToken()).isEmpty()) {
+            headers.add(new Headers.Header("Authorization", "Bearer " + who.getToken()));
+        }
+        if (!text(who.getAs()).isEmpty()) {
+            headers.add(new Headers.Header("Impersonate-User", who.getAs()));
+            if (!text(who.getAsUid()).isEmpty()) {
+                headers.add(new Headers.Header("Impersonate-Uid", who.getAsUid()));
+            }
+            for (String group : who.getAsGroups()) {
+                headers.add(new Headers.Header("Impersonate-Group", group));
+            }
+            who.getAsUserExtra()
+                    .forEach((name, values) -> values.forEach(
+                            value -> headers.add(new Headers.Header("Impersonate-Extra-" + name, value))));
+        }
+        return new Credentials(headers, tokenFile == null ? null : Path.of(tokenFile));
+    }
+
+    private static Transport overFabric8(EngineRuntime runtime, String where, String context, List<Path> files) {
+        try {
+            // Several files come from KUBECONFIG only, which fabric8 reads and merges by itself.
+            Config config = files.size() == 1
+                    ? Config.fromKubeconfig(context, files.get(0).toFile())
+                    : Config.autoConfigure(context);
+            setProxies(config, System.getenv());
+            detectKey(config);
+            return new Fabric8Transport(runtime, config);
+        } catch (IOException | GeneralSecurityException e) {
+            throw new Unusable(where + " is not usable: " + words(e), e);
+        } catch (RuntimeException e) {
+            throw new Unusable(
+                    where + " cannot be opened with fabric8's HTTP client ("
+                            + e.getClass().getSimpleName()
+                            + "): check the exec plugin or proxy it names, and that kubernetes-httpclient-jdk is on the"
+                            + " class path",
+                    e);
+        }
+    }
+
+    /** Proxies of the environment, which fabric8 looks at only when it configures itself. */
+    private static void setProxies(Config config, Map<String, String> environment) {
+        String all = eitherCase(environment, "all_proxy");
+        String http = eitherCase(environment, "http_proxy");
+        String https = eitherCase(environment, "https_proxy");
+        String none = eitherCase(environment, "no_proxy");
+        if (text(config.getHttpProxy()).isEmpty()) {
+            String proxy = http.isEmpty() ? all : http;
+            config.setHttpProxy(proxy.isEmpty() ? null : proxy);
+        }
+        if (text(config.getHttpsProxy()).isEmpty()) {
+            String proxy = https.isEmpty() ? all : https;
+            config.setHttpsProxy(proxy.isEmpty() ? null : proxy);
+        }
+        if (!none.isEmpty() && (config.getNoProxy() == null || config.getNoProxy().length == 0)) {
+            config.setNoProxy(none.split("\\s*,\\s*"));
+        }
+    }
+
+    private static String eitherCase(Map<String, String> environment, String name) {
+        String lower = environment.getOrDefault(name, "");
+        return lower.isEmpty() ? environment.getOrDefault(name.toUpperCase(Locale.ROOT), "") : lower;
+    }
+
+    /** fabric8 takes every PKCS#8 key for RSA, and reads SEC 1 keys only with a further library: it gets PKCS#8 and is told. */
+    static void detectKey(Config config) throws IOException, GeneralSecurityException {
+        TlsMaterial.Pem key = TlsMaterial.Pem.of(config.getClientKeyFile(), config.getClientKeyData());
+        if (key == null) {
+            return;
+        }
+        PemKey read = PemKey.read(key.read());
+        config.setClientKeyAlgo(read.algorithm());
+        config.setClientKeyFile(null);
+        config.setClientKeyData(Base64.getEncoder().encodeToString(read.toPem().getBytes(StandardCharsets.US_ASCII)));
+    }
+
+    private static String text(@Nullable String text) {
+        return text == null ? "" : text;
+    }
+}

@@ -1,0 +1,371 @@
+package io.homeostat.client;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.RequestConfig;
+import io.fabric8.kubernetes.client.RequestConfigBuilder;
+import io.fabric8.kubernetes.client.http.AsyncBody;
+import io.fabric8.kubernetes.client.http.BasicBuilder;
+import io.fabric8.kubernetes.client.http.HttpClient;
+import io.fabric8.kubernetes.client.http.HttpRequest;
+import io.fabric8.kubernetes.client.http.HttpResponse;
+import io.fabric8.kubernetes.client.http.Interceptor;
+import io.fabric8.kubernetes.client.utils.HttpClientUtils;
+import io.fabric8.kubernetes.client.utils.TokenRefreshInterceptor;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Headers;
+import io.homeostat.core.HttpCall;
+import io.homeostat.core.Lane;
+import io.homeostat.core.Transport;
+import io.homeostat.core.TransportException;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@link Transport} over fabric8's {@code HttpClient}: for every configuration fabric8 knows, exec plugins, auth providers and
+ * proxies included.
+ *
+ * <p>fabric8 authenticates and connects; what it does beyond that is off: no retries, no redirects, and after a 401 that made it
+ * refresh its credentials only reads are sent again (the server refused the write unseen, but whether to repeat it is the
+ * caller's to say). The JDK's HTTP client under it may send a GET again whose connection ended without an answer; nothing but a
+ * system property of the whole JVM turns that off, and it does no harm. HTTP/1.1 on two clients, one for streams and one for the rest (D23).
+ *
+ * <p><b>Order.</b> As {@link Transport} says. <b>Threads.</b> Requests are made on a user lane, because fabric8 may read files and
+ * run a plugin before each; answers come on the HTTP client's threads. <b>Memory.</b> One list of buffers per demanded chunk.
+ * <b>Failure.</b> An exchange that is cancelled before its status line ends at the HTTP client's own timeout of {@value
+ * #HEAD_MINUTES} minutes: fabric8 has no way to end it sooner.
+ */
+final class Fabric8Transport implements Transport {
+    private static final int HEAD_MINUTES = 10;
+
+    private final String server;
+    private final HttpClient streams;
+    private final HttpClient requests;
+    private final Lane lane;
+    private volatile boolean closed; // volatile: set by close, read on the lane
+
+    /**
+     * Opens both clients.
+     *
+     * @param config this transport's own: fabric8 keeps refreshed tokens in it
+     * @throws io.fabric8.kubernetes.client.KubernetesClientException when there is no HTTP backend on the class path, or the
+     *     TLS material cannot be read
+     */
+    Fabric8Transport(EngineRuntime runtime, Config config) {
+        String url = config.getMasterUrl();
+        this.server = url.endsWith("/") ? url.substring(0, url.length() - 1) : url;
+        config.setUserAgent(""); // the call's own stands; fabric8 would put its name over it
+        this.lane = runtime.userLane("fabric8-transport");
+        this.streams = client(config);
+        this.requests = client(config);
+    }
+
+    private static HttpClient client(Config config) {
+        HttpClient.Factory factory = HttpClientUtils.getHttpClientFactory();
+        HttpClient.Builder builder = factory.newBuilder();
+        HttpClientUtils.applyCommonConfiguration(config, withoutRedirects(builder), factory);
+        builder.preferHttp11();
+        builder.addOrReplaceInterceptor(
+                TokenRefreshInterceptor.NAME, new SparingRefresh(tokenRefresh(config, factory)));
+        RequestConfig once = new RequestConfigBuilder(config.getRequestConfig())
+                .withRequestRetryBackoffLimit(0)
+                .build();
+        builder.tag(once);
+        return builder.build();
+    }
+
+    private static Interceptor tokenRefresh(Config config, HttpClient.Factory factory) {
+        Interceptor refresh =
+                HttpClientUtils.createApplicableInterceptors(config, factory).get(TokenRefreshInterceptor.NAME);
+        return refresh == null ? new Interceptor() {} : refresh;
+    }
+
+    /** fabric8's common configuration turns redirects on, and nothing turns them off again. */
+    private static HttpClient.Builder withoutRedirects(HttpClient.Builder builder) {
+        return (HttpClient.Builder) Proxy.newProxyInstance(
+                HttpClient.Builder.class.getClassLoader(),
+                new Class<?>[] {HttpClient.Builder.class},
+                (proxy, method, arguments) -> {
+                    if (method.getName().equals("followAllRedirects")) {
+                        return proxy;
+                    }
+                    try {
+                        method.invoke(builder, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause() == null ? e : e.getCause();
+                    }
+                    return proxy;
+                });
+    }
+
+    /** fabric8's token refresh, which would repeat any request that was answered 401. */
+    private static final class SparingRefresh implements Interceptor {
+        private final Interceptor refresh;
+
+        SparingRefresh(Interceptor refresh) {
+            this.refresh = refresh;
+        }
+
+        @Override
+        public void before(BasicBuilder builder, HttpRequest request, RequestTags tags) {
+            refresh.before(builder, request, tags);
+        }
+
+        @Override
+        public CompletableFuture<Boolean> afterFailure(
+                BasicBuilder builder, HttpResponse<?> response, RequestTags tags) {
+            String sent = response.request().headers("Authorization").toString();
+            return refresh.afterFailure(builder, response, tags)
+                    .thenApply(refreshed ->
+                            refreshed && response.request().method().equals("GET") && changed(sent, builder));
+        }
+
+        /** Whether the refresh gave other credentials than those just refused. */
+        private static boolean changed(String sent, BasicBuilder builder) {
+            return builder instanceof HttpRequest.Builder next
+                    && !next.build().headers("Authorization").toString().equals(sent);
+        }
+    }
+
+    @Override
+    public Exchange open(HttpCall call, AnswerListener listener) {
+        Pending pending = new Pending(call, listener);
+        lane.execute(pending::send);
+        return pending;
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        streams.close();
+        requests.close();
+    }
+
+    /** One exchange. */
+    private final class Pending implements Exchange, AsyncBody.Consumer<List<ByteBuffer>> {
+        /*
+         * Invariants
+         * - At most one consume() is under way at fabric8: `reading` is true from its call to the buffers it gives.
+         * - The listener gets nothing after its last callback, and nothing but one callback under way after cancel().
+         */
+        private final HttpCall call;
+        private final AnswerListener listener;
+        private final ReentrantLock lock = new ReentrantLock();
+
+        @GuardedBy("lock")
+        private long demanded;
+
+        @GuardedBy("lock")
+        private boolean reading;
+
+        @GuardedBy("lock")
+        private @Nullable AsyncBody body; // from the status line on
+
+        @GuardedBy("lock")
+        private boolean over;
+
+        Pending(HttpCall call, AnswerListener listener) {
+            this.call = call;
+            this.listener = listener;
+        }
+
+        void send() {
+            if (isOver()) {
+                return;
+            }
+            if (closed) {
+                fail(new TransportException(
+                        TransportException.Sent.NO, call + " to " + server + ": the transport is closed", null));
+                return;
+            }
+            CompletableFuture<HttpResponse<AsyncBody>> answer;
+            try {
+                HttpClient client = call.kind() == HttpCall.Kind.STREAM ? streams : requests;
+                answer = client.consumeBytes(request(client), this);
+            } catch (Exception e) { // fabric8 throws checked exceptions past the compiler
+                fail(new TransportException(
+                        TransportException.Sent.NO,
+                        call + " to " + server + ": the request could not be prepared (" + TransportFailures.describe(e)
+                                + ")",
+                        e));
+                return;
+            }
+            answer.whenComplete((response, failure) -> {
+                if (response == null) {
+                    fail(TransportFailures.of(call, server, unwrapped(failure)));
+                } else {
+                    answered(response);
+                }
+            });
+        }
+
+        private HttpRequest request(HttpClient client) {
+            HttpRequest.Builder builder = client.newHttpRequestBuilder()
+                    .uri(server + call.target())
+                    .timeout(HEAD_MINUTES, java.util.concurrent.TimeUnit.MINUTES);
+            if (!call.method().equals("GET")) {
+                String contentType = call.headers().first("Content-Type").orElse("application/json");
+                builder.method(call.method(), contentType, new String(call.body(), StandardCharsets.UTF_8));
+            }
+            for (Headers.Header header : call.headers().all()) {
+                if (!header.name().equalsIgnoreCase("Content-Type")) {
+                    builder.header(header.name(), header.value());
+                }
+            }
+            return builder.build();
+        }
+
+        private void answered(HttpResponse<AsyncBody> response) {
+            AsyncBody answerBody = response.body();
+            lock.lock();
+            try {
+                if (!over) {
+                    body = answerBody;
+                }
+            } finally {
+                lock.unlock();
+            }
+            if (isOver()) {
+                answerBody.cancel();
+                return;
+            }
+            List<Headers.Header> lines = new ArrayList<>();
+            for (Map.Entry<String, List<String>> line : response.headers().entrySet()) {
+                for (String value : line.getValue()) {
+                    lines.add(new Headers.Header(line.getKey(), value));
+                }
+            }
+            listener.head(response.code(), Headers.of(lines));
+            answerBody.done().whenComplete((done, failure) -> {
+                if (failure == null) {
+                    end();
+                } else {
+                    fail(TransportFailures.broken(call, server, unwrapped(failure)));
+                }
+            });
+            read();
+        }
+
+        @Override
+        public void consume(List<ByteBuffer> buffers, AsyncBody ignored) {
+            int length = 0;
+            for (ByteBuffer buffer : buffers) {
+                length += buffer.remaining();
+            }
+            boolean wanted;
+            lock.lock();
+            try {
+                reading = false;
+                wanted = !over;
+                if (length > 0) {
+                    demanded--;
+                }
+            } finally {
+                lock.unlock();
+            }
+            if (wanted && length > 0) {
+                byte[] bytes = new byte[length];
+                int at = 0;
+                for (ByteBuffer buffer : buffers) {
+                    int size = buffer.remaining();
+                    buffer.get(bytes, at, size);
+                    at += size;
+                }
+                listener.chunk(bytes);
+            }
+            read();
+        }
+
+        /** Asks fabric8 for the next buffers, if there is demand for them and they are not under way. */
+        private void read() {
+            AsyncBody next;
+            lock.lock();
+            try {
+                if (over || reading || demanded <= 0 || body == null) {
+                    return;
+                }
+                reading = true;
+                next = body;
+            } finally {
+                lock.unlock();
+            }
+            next.consume();
+        }
+
+        @Override
+        public void demand(int chunks) {
+            lock.lock();
+            try {
+                demanded = Math.addExact(demanded, chunks);
+            } finally {
+                lock.unlock();
+            }
+            read();
+        }
+
+        @Override
+        public void cancel() {
+            AsyncBody abandoned;
+            lock.lock();
+            try {
+                if (over) {
+                    return;
+                }
+                over = true;
+                abandoned = body;
+            } finally {
+                lock.unlock();
+            }
+            if (abandoned != null) {
+                abandoned.cancel();
+            }
+        }
+
+        private void end() {
+            if (finish()) {
+                listener.end();
+            }
+        }
+
+        private void fail(TransportException cause) {
+            if (finish()) {
+                listener.failed(cause);
+            }
+        }
+
+        private boolean finish() {
+            lock.lock();
+            try {
+                boolean first = !over;
+                over = true;
+                return first;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private boolean isOver() {
+            lock.lock();
+            try {
+                return over;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private @Nullable Throwable unwrapped(@Nullable Throwable failure) {
+            return failure instanceof CompletionException wrapped && wrapped.getCause() != null
+                    ? wrapped.getCause()
+                    : failure;
+        }
+    }
+}

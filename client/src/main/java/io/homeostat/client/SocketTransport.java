@@ -1,0 +1,431 @@
+package io.homeostat.client;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.HttpCall;
+import io.homeostat.core.InterruptedWaitException;
+import io.homeostat.core.Lane;
+import io.homeostat.core.Transport;
+import io.homeostat.core.TransportException;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@link Transport} over sockets of its own: one blocking HTTP/1.1 exchange per task (D26). Nothing in it repeats a request,
+ * follows a redirect, or keeps more than one buffer of an answer.
+ *
+ * <p><b>Order.</b> As {@link Transport} says. <b>Threads.</b> Each exchange runs on a task, which connects, writes, reads, and
+ * waits for demand through the runtime; it is an edge of the engine that blocks in I/O. <b>Memory.</b> A buffer of 16 KiB for each
+ * open connection; a chunk is what one read gave. <b>Failure.</b> Until the first byte of the request is written a failure says {@link
+ * TransportException.Sent#NO}. Connections of streams are closed at their end; those of other requests are kept for {@value
+ * #IDLE_SECONDS} s, and each is looked at before it is used again: one that the server closed meanwhile is not used. TCP keep-alive
+ * ends a connection whose path is dead within 30 s (D9a).
+ */
+final class SocketTransport implements Transport {
+    /*
+     * Invariants
+     * - A connection is in `idle`, or held by one exchange, or closed; every open one is in `open`.
+     * - A connection is put into `idle` only when its last answer was read to its end and said nothing against it.
+     */
+
+    /** Below the idle limits of servers in the field: 90 s at kube-apiserver, 60 s at common load balancers, 30 s at the JDK's. */
+    private static final int IDLE_SECONDS = 20;
+
+    private static final int MAX_IDLE = 16;
+
+    private final EngineRuntime runtime;
+    private final SocketEndpoint endpoint;
+    private final Lane lane;
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final ArrayDeque<Idle> idle = new ArrayDeque<>();
+
+    @GuardedBy("lock")
+    private final Set<HttpConnection> open = new HashSet<>();
+
+    @GuardedBy("lock")
+    private boolean closed;
+
+    private record Idle(HttpConnection connection, long since) {}
+
+    SocketTransport(EngineRuntime runtime, SocketEndpoint endpoint) {
+        this.runtime = runtime;
+        this.endpoint = endpoint;
+        this.lane = runtime.lane("socket-transport");
+    }
+
+    @Override
+    public Exchange open(HttpCall call, AnswerListener listener) {
+        Pending pending = new Pending(call, listener);
+        try {
+            runtime.start(TransportFailures.path(call), pending::run);
+        } catch (IllegalStateException e) {
+            listener.failed(new TransportException(
+                    TransportException.Sent.NO, TransportFailures.path(call) + ": the runtime is closed", e));
+        }
+        return pending;
+    }
+
+    @Override
+    public void close() {
+        List<HttpConnection> abandoned;
+        lock.lock();
+        try {
+            closed = true;
+            idle.clear();
+            abandoned = new ArrayList<>(open);
+            open.clear();
+        } finally {
+            lock.unlock();
+        }
+        abandoned.forEach(HttpConnection::close);
+    }
+
+    /** A kept connection that is still good; null when there is none. Blocks for a millisecond or so. */
+    private @Nullable HttpConnection reuse() {
+        while (true) {
+            HttpConnection candidate;
+            lock.lock();
+            try {
+                Idle newest = idle.pollLast();
+                if (newest == null) {
+                    return null;
+                }
+                candidate = newest.connection();
+            } finally {
+                lock.unlock();
+            }
+            if (candidate.stillOpen()) {
+                return candidate;
+            }
+            discard(candidate);
+        }
+    }
+
+    private void keep(HttpConnection connection) {
+        boolean kept;
+        lock.lock();
+        try {
+            kept = !closed && idle.size() < MAX_IDLE;
+            if (kept) {
+                idle.addLast(new Idle(connection, runtime.nanos()));
+            }
+        } finally {
+            lock.unlock();
+        }
+        if (kept) {
+            runtime.after(Duration.ofSeconds(IDLE_SECONDS), lane, this::sweep);
+        } else {
+            discard(connection);
+        }
+    }
+
+    private void sweep() {
+        long now = runtime.nanos();
+        List<HttpConnection> old = new ArrayList<>();
+        lock.lock();
+        try {
+            for (Iterator<Idle> each = idle.iterator(); each.hasNext(); ) {
+                Idle next = each.next();
+                if (now - next.since() >= Duration.ofSeconds(IDLE_SECONDS).toNanos()) {
+                    each.remove();
+                    old.add(next.connection());
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        old.forEach(this::discard);
+    }
+
+    private void discard(HttpConnection connection) {
+        lock.lock();
+        try {
+            open.remove(connection);
+        } finally {
+            lock.unlock();
+        }
+        connection.close();
+    }
+
+    /** Counts a connection among the open ones, so that {@link #close} reaches it; false when it came too late. */
+    private boolean register(HttpConnection connection) {
+        lock.lock();
+        try {
+            return !closed && open.add(connection);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private boolean isClosed() {
+        lock.lock();
+        try {
+            return closed;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * One exchange.
+     *
+     * <pre>connecting ──► sending (Sent.NO ends here) ──► head ──► body ──► over</pre>
+     */
+    private final class Pending implements Exchange {
+        /*
+         * Invariants
+         * - Listener calls come from run() only, so they never overlap; none follows the last one.
+         * - After cancel() the connection is closed, or will not be used: run() looks at `cancelled` under the lock before it
+         *   attaches one.
+         */
+        private final HttpCall call;
+        private final AnswerListener listener;
+        private final ReentrantLock mine = new ReentrantLock();
+
+        @GuardedBy("mine")
+        private long demanded;
+
+        @GuardedBy("mine")
+        private @Nullable CompletableFuture<Boolean> demandCame; // set while run() waits for demand
+
+        @GuardedBy("mine")
+        private boolean cancelled;
+
+        @GuardedBy("mine")
+        private @Nullable HttpConnection connection;
+
+        private boolean sent; // confined to run()
+
+        Pending(HttpCall call, AnswerListener listener) {
+            this.call = call;
+            this.listener = listener;
+        }
+
+        void run() {
+            HttpConnection used = null;
+            boolean kept = false;
+            try {
+                byte[] request = endpoint.request(call, runtime.nanos());
+                used = connect();
+                if (used == null) {
+                    return; // cancelled
+                }
+                kept = exchange(used, request);
+            } catch (IOException e) {
+                fail(e);
+            } catch (InterruptedWaitException e) {
+                fail(new IOException("the runtime is closing", e));
+            } catch (RuntimeException e) {
+                fail(new IOException("unexpected " + e.getClass().getName(), e));
+                throw e; // a defect: the task's end shows it
+            } finally {
+                detach();
+                if (used != null) {
+                    if (kept) {
+                        keep(used);
+                    } else {
+                        discard(used);
+                    }
+                }
+            }
+        }
+
+        private @Nullable HttpConnection connect() throws IOException {
+            if (isClosed()) {
+                throw new IOException("the transport is closed");
+            }
+            HttpConnection reused = call.kind() == HttpCall.Kind.REQUEST ? reuse() : null;
+            HttpConnection used = reused != null ? reused : endpoint.unconnected();
+            boolean mayUse = attach(used);
+            if (!mayUse || (reused == null && !register(used))) {
+                if (reused != null) {
+                    keep(reused);
+                }
+                if (!mayUse) {
+                    return null;
+                }
+                throw new IOException("the transport is closed");
+            }
+            if (reused == null) {
+                try {
+                    used.connect();
+                } catch (IOException | RuntimeException e) {
+                    discard(used);
+                    throw e;
+                }
+            }
+            return used;
+        }
+
+        /** True when the connection may be kept. */
+        private boolean exchange(HttpConnection used, byte[] request) throws IOException {
+            OutputStream out = used.output();
+            sent = true;
+            out.write(request);
+            out.flush();
+            HttpConnection.Head head = used.readHead();
+            if (isCancelled()) {
+                return false;
+            }
+            if (head.status() == 401) {
+                endpoint.refused();
+            }
+            listener.head(head.status(), head.headers());
+            while (true) {
+                if (!used.bodyEnded()) {
+                    if (!awaitDemand()) {
+                        return false;
+                    }
+                    byte[] bytes = used.readBody();
+                    if (bytes != null) {
+                        if (!takeDemand()) {
+                            return false;
+                        }
+                        listener.chunk(bytes);
+                        continue;
+                    }
+                }
+                break;
+            }
+            boolean reusable = used.reusable() && call.kind() == HttpCall.Kind.REQUEST;
+            if (finish()) {
+                listener.end();
+                return reusable;
+            }
+            return false;
+        }
+
+        /** Waits until a chunk is demanded; false when the exchange was cancelled. */
+        private boolean awaitDemand() {
+            while (true) {
+                CompletableFuture<Boolean> came;
+                mine.lock();
+                try {
+                    if (cancelled) {
+                        return false;
+                    }
+                    if (demanded > 0) {
+                        return true;
+                    }
+                    came = new CompletableFuture<>();
+                    demandCame = came;
+                } finally {
+                    mine.unlock();
+                }
+                runtime.await(came, Duration.ofDays(3650));
+            }
+        }
+
+        private boolean takeDemand() {
+            mine.lock();
+            try {
+                demanded--;
+                return !cancelled;
+            } finally {
+                mine.unlock();
+            }
+        }
+
+        @Override
+        public void demand(int chunks) {
+            wake(chunks);
+        }
+
+        private void wake(int chunks) {
+            CompletableFuture<Boolean> waiting;
+            mine.lock();
+            try {
+                demanded = Math.addExact(demanded, chunks);
+                waiting = demandCame;
+                demandCame = null;
+            } finally {
+                mine.unlock();
+            }
+            if (waiting != null) {
+                waiting.complete(true);
+            }
+        }
+
+        @Override
+        public void cancel() {
+            HttpConnection abandoned;
+            mine.lock();
+            try {
+                cancelled = true;
+                abandoned = connection;
+                connection = null;
+            } finally {
+                mine.unlock();
+            }
+            if (abandoned != null) {
+                abandoned.close(); // ends the read or write that run() is in
+            }
+            wake(0);
+        }
+
+        private boolean attach(HttpConnection used) {
+            mine.lock();
+            try {
+                if (!cancelled) {
+                    connection = used;
+                }
+                return !cancelled;
+            } finally {
+                mine.unlock();
+            }
+        }
+
+        private void detach() {
+            mine.lock();
+            try {
+                connection = null;
+            } finally {
+                mine.unlock();
+            }
+        }
+
+        private boolean isCancelled() {
+            mine.lock();
+            try {
+                return cancelled;
+            } finally {
+                mine.unlock();
+            }
+        }
+
+        /** From here on cancel() has no effect; false when it came first. */
+        private boolean finish() {
+            mine.lock();
+            try {
+                connection = null;
+                boolean first = !cancelled;
+                cancelled = true;
+                return first;
+            } finally {
+                mine.unlock();
+            }
+        }
+
+        private void fail(IOException cause) {
+            if (finish()) {
+                listener.failed(new TransportException(
+                        sent ? TransportException.Sent.MAYBE : TransportException.Sent.NO,
+                        TransportFailures.path(call) + " to " + endpoint.name() + " failed: "
+                                + TransportFailures.describe(cause),
+                        cause));
+            }
+        }
+    }
+}

@@ -1,0 +1,225 @@
+package io.homeostat.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.homeostat.core.Headers;
+import io.homeostat.core.HttpCall;
+import io.homeostat.core.Transport;
+import io.homeostat.core.TransportException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SocketTransportTest extends TransportContract {
+    @Override
+    Transport connect(String url) {
+        return connect(url, new Credentials(List.of(), null));
+    }
+
+    private Transport connect(String url, Credentials credentials) {
+        URI uri = URI.create(url);
+        return new SocketTransport(
+                runtime, new SocketEndpoint(uri.getHost(), uri.getPort(), "", null, "", credentials));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\n{}",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{}\r\n0\r\n\r\n",
+                "HTTP/1.1 200 OK\r\n folded: header\r\nContent-Length: 2\r\n\r\n{}",
+                "HTTP/1.1 200 OK\r\nno colon\r\nContent-Length: 2\r\n\r\n{}",
+                "HTTP/2 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+                "HTTP/1.1 2000 OK\r\nContent-Length: 2\r\n\r\n{}",
+                "SSH-2.0-OpenSSH_9.6\r\n",
+                "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            })
+    void whatIsNotExactlyAnAnswerFails(String answer) throws Exception {
+        WireServer server = answering(answer);
+
+        Recorder recorded = all(transport(server), write("POST")).awaitOver();
+
+        assertThat(recorded.failure()).isNotNull();
+        assertThat(recorded.sent()).isEqualTo(TransportException.Sent.MAYBE);
+        assertThat(server.requests()).hasSize(1);
+    }
+
+    @Test
+    void endlessHeadFails() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write("HTTP/1.1 200 OK\r\n");
+            while (true) {
+                connection.write("X-More: " + "m".repeat(1000) + "\r\n");
+            }
+        });
+
+        assertThat(all(transport(server), get()).awaitOver().failure()).isNotNull();
+    }
+
+    @Test
+    void interimAnswersAreSkipped() throws Exception {
+        WireServer server = answering(
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + WireServer.answer(200, "{}"));
+
+        Recorder answer = all(transport(server), write("POST")).awaitOver();
+
+        assertThat(answer.status()).isEqualTo(200);
+        assertThat(answer.body()).isEqualTo("{}");
+    }
+
+    @Test
+    void requestsFollowEachOtherOnOneConnection() throws Exception {
+        WireServer server = answering(WireServer.answer(200, "{}"));
+        Transport transport = transport(server);
+
+        for (int i = 0; i < 10; i++) {
+            assertThat(all(transport, write("POST")).awaitOver().failure()).isNull();
+            awaitIdle();
+        }
+
+        assertThat(server.connections()).isLessThanOrEqualTo(2);
+        assertThat(server.requests()).hasSize(10);
+    }
+
+    /** The end is told before the connection is put back; the next request may come in between, and then connects. */
+    private void awaitIdle() {
+        Thread.onSpinWait();
+    }
+
+    @Test
+    void idleConnectionThatTheServerClosedIsNotUsed() throws Exception {
+        CountDownLatch closed = new CountDownLatch(1);
+        WireServer server = server(connection -> {
+            while (connection.request() != null) {
+                connection.write(WireServer.answer(200, "{}"));
+                if (connection.number() == 1) {
+                    break;
+                }
+            }
+            closed.countDown();
+        });
+        Transport transport = transport(server);
+        all(transport, write("POST")).awaitOver();
+        assertThat(closed.await(10, TimeUnit.SECONDS)).isTrue();
+        awaitNoConnection(server);
+
+        Recorder second = all(transport, write("POST")).awaitOver();
+
+        assertThat(second.failure()).isNull();
+        assertThat(server.requests()).hasSize(2);
+        assertThat(server.connections()).isEqualTo(2);
+    }
+
+    private static void awaitNoConnection(WireServer server) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (server.openConnections() > 0 && System.nanoTime() < end) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @Test
+    void connectionWithBytesNobodyAskedForIsNotUsed() throws Exception {
+        CountDownLatch sent = new CountDownLatch(1);
+        WireServer server = server(connection -> {
+            while (connection.request() != null) {
+                connection.write(WireServer.answer(200, "{}"));
+                if (connection.number() == 1) {
+                    connection.write(WireServer.answer(200, "{\"smuggled\":1}"));
+                    sent.countDown();
+                }
+            }
+        });
+        Transport transport = transport(server);
+        all(transport, get()).awaitOver();
+        assertThat(sent.await(10, TimeUnit.SECONDS)).isTrue();
+
+        Recorder second = all(transport, get()).awaitOver();
+
+        assertThat(second.body()).isEqualTo("{}");
+    }
+
+    @Test
+    void cancelBeforeTheAnswerClosesTheConnection() throws Exception {
+        CountDownLatch asked = new CountDownLatch(1);
+        CountDownLatch gone = new CountDownLatch(1);
+        WireServer server = server(connection -> {
+            connection.request();
+            asked.countDown();
+            try {
+                connection.awaitClose();
+            } finally {
+                gone.countDown();
+            }
+        });
+        Recorder recorder = new Recorder();
+        Transport.Exchange exchange = transport(server).open(write("POST"), recorder);
+        assertThat(asked.await(10, TimeUnit.SECONDS)).isTrue();
+
+        exchange.cancel();
+
+        assertThat(gone.await(10, TimeUnit.SECONDS)).isTrue();
+        assertThat(server.requests()).hasSize(1);
+    }
+
+    @Test
+    void headerWithALineBreakIsNotSent() throws Exception {
+        WireServer server = answering(WireServer.answer(200, "{}"));
+
+        Recorder answer = all(
+                        transport(server), HttpCall.get("/api", Headers.of("User-Agent", "a\r\nX-Injected: " + CANARY)))
+                .awaitOver();
+
+        assertThat(answer.sent()).isEqualTo(TransportException.Sent.NO);
+        assertThat(answer.failureMessage()).doesNotContain(CANARY);
+        assertThat(server.requests()).isEmpty();
+    }
+
+    @Test
+    void tokenFileIsReadAgainAfterA401ForTheNextRequest(@TempDir Path folder) throws Exception {
+        Path token = folder.resolve("token");
+        Files.writeString(token, "old\n");
+        WireServer server = server(connection -> {
+            for (WireServer.Request request = connection.request(); request != null; request = connection.request()) {
+                boolean known = request.head().contains("Authorization: Bearer new\r\n");
+                connection.write(WireServer.answer(known ? 200 : 401, "{}"));
+            }
+        });
+        Transport transport = connect(server.url(), new Credentials(List.of(), token));
+        try {
+            assertThat(all(transport, write("POST")).awaitOver().status()).isEqualTo(401);
+            Files.writeString(token, "new\n");
+
+            assertThat(all(transport, write("POST")).awaitOver().status()).isEqualTo(200);
+            assertThat(server.requests()).hasSize(2);
+        } finally {
+            transport.close();
+        }
+    }
+
+    @Test
+    void tokenFileThatIsNotThereSaysSoBeforeAnythingIsSent(@TempDir Path folder) throws Exception {
+        WireServer server = answering(WireServer.answer(200, "{}"));
+        Transport transport = connect(server.url(), new Credentials(List.of(), folder.resolve("absent")));
+        try {
+            Recorder answer = all(transport, write("POST")).awaitOver();
+
+            assertThat(answer.sent()).isEqualTo(TransportException.Sent.NO);
+            assertThat(answer.failure()).hasMessageContaining("absent");
+            assertThat(server.requests()).isEmpty();
+        } finally {
+            transport.close();
+        }
+    }
+}

@@ -1,0 +1,470 @@
+package io.homeostat.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.homeostat.core.Headers;
+import io.homeostat.core.HttpCall;
+import io.homeostat.core.SystemRuntime;
+import io.homeostat.core.Transport;
+import io.homeostat.core.TransportException;
+import java.io.IOException;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What every transport to a real server does, tried against one that misbehaves to the byte. */
+abstract class TransportContract {
+    static final String CANARY = "canary-5ecret";
+
+    final SystemRuntime runtime = SystemRuntime.create();
+    private final List<AutoCloseable> opened = new ArrayList<>();
+
+    abstract Transport connect(String url);
+
+    /** How often a GET may be seen whose answer was lost: once, unless a library underneath knows better. */
+    int mostRequestsOfALostGet() {
+        return 1;
+    }
+
+    @AfterEach
+    void closeAll() throws Exception {
+        for (int i = opened.size() - 1; i >= 0; i--) {
+            opened.get(i).close();
+        }
+        runtime.close();
+    }
+
+    Transport transport(WireServer server) {
+        Transport transport = connect(server.url());
+        opened.add(transport);
+        return transport;
+    }
+
+    WireServer server(WireServer.Script script) throws IOException {
+        WireServer server = WireServer.start(script);
+        opened.add(server);
+        return server;
+    }
+
+    WireServer answering(String answer) throws IOException {
+        WireServer server = WireServer.answering(answer);
+        opened.add(server);
+        return server;
+    }
+
+    static HttpCall get() {
+        return HttpCall.get("/api/v1/pods?limit=1", Headers.of("Accept", "application/json"));
+    }
+
+    static HttpCall stream() {
+        return new HttpCall(
+                "GET",
+                "/api/v1/pods?watch=true",
+                Headers.of("Accept", "application/json"),
+                new byte[0],
+                HttpCall.Kind.STREAM);
+    }
+
+    static HttpCall write(String method) {
+        return new HttpCall(
+                method,
+                "/api/v1/namespaces/default/configmaps",
+                Headers.of("Content-Type", "application/json").with("User-Agent", "test/1"),
+                ("{\"data\":{\"name\":\"" + CANARY + "-世界\"}}").getBytes(StandardCharsets.UTF_8),
+                HttpCall.Kind.REQUEST);
+    }
+
+    static Recorder all(Transport transport, HttpCall call) {
+        Recorder recorder = new Recorder();
+        transport.open(call, recorder).demand(Integer.MAX_VALUE);
+        return recorder;
+    }
+
+    @Test
+    void answerArrivesAsItWasSent() throws Exception {
+        WireServer server = answering("HTTP/1.1 299 Odd\r\nX-One: a\r\nx-one: b\r\nContent-Length: 5\r\n\r\nhello");
+
+        Recorder answer = all(transport(server), get()).awaitOver();
+
+        assertThat(answer.failure()).isNull();
+        assertThat(answer.status()).isEqualTo(299);
+        assertThat(answer.headers().first("X-ONE")).contains("a");
+        assertThat(answer.body()).isEqualTo("hello");
+        assertThat(server.requests()).hasSize(1);
+        assertThat(server.requests().get(0).line()).isEqualTo("GET /api/v1/pods?limit=1 HTTP/1.1");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"POST", "PUT", "PATCH", "DELETE"})
+    void requestIsSentAsGiven(String method) throws Exception {
+        WireServer server = answering(WireServer.answer(201, "{}"));
+
+        Recorder answer = all(transport(server), write(method)).awaitOver();
+
+        assertThat(answer.status()).isEqualTo(201);
+        WireServer.Request request = server.requests().get(0);
+        assertThat(request.line()).isEqualTo(method + " /api/v1/namespaces/default/configmaps HTTP/1.1");
+        assertThat(request.body()).isEqualTo("{\"data\":{\"name\":\"" + CANARY + "-世界\"}}");
+        assertThat(request.head()).containsPattern("(?i)\r\ncontent-type: application/json\\b");
+        assertThat(request.head()).containsPattern("(?i)\r\nuser-agent: test/1\r\n");
+        assertThat(request.head().toLowerCase(java.util.Locale.ROOT).split("content-type:"))
+                .hasSize(2);
+        assertThat(request.head().toLowerCase(java.util.Locale.ROOT).split("user-agent:"))
+                .hasSize(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {204, 304})
+    void answerWithoutBodyEnds(int status) throws Exception {
+        WireServer server = answering("HTTP/1.1 " + status + " None\r\n\r\n");
+
+        Recorder answer = all(transport(server), write("DELETE")).awaitOver();
+
+        assertThat(answer.failure()).isNull();
+        assertThat(answer.status()).isEqualTo(status);
+        assertThat(answer.body()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 7, 1000})
+    void chunkedBodyIsWholeWhereverItIsCut(int size) throws Exception {
+        String text = "0123456789".repeat(200) + "世界\r\n0\r\n\r\n";
+        byte[] wire = WireServer.chunked(text.getBytes(StandardCharsets.UTF_8), size);
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead());
+            connection.dribble(wire);
+            connection.awaitClose();
+        });
+
+        Recorder answer = all(transport(server), stream()).awaitOver();
+
+        assertThat(answer.failure()).isNull();
+        assertThat(answer.body()).isEqualTo(text);
+    }
+
+    @Test
+    void chunkedBodyArrivesAtOnceToo() throws Exception {
+        String text = "x".repeat(300_000);
+        WireServer server = server(connection -> {
+            while (connection.request() != null) {
+                connection.write(WireServer.chunkedHead());
+                connection.write(WireServer.chunked(text.getBytes(StandardCharsets.UTF_8), 999));
+            }
+        });
+        Transport transport = transport(server);
+
+        for (int i = 0; i < 3; i++) {
+            Recorder answer = all(transport, get()).awaitOver();
+            assertThat(answer.failure()).isNull();
+            assertThat(answer.body()).isEqualTo(text);
+        }
+    }
+
+    @Test
+    void bodyWithoutLengthEndsWithTheConnection() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write("HTTP/1.1 200 OK\r\n\r\nall of it");
+        });
+
+        Recorder answer = all(transport(server), get()).awaitOver();
+
+        assertThat(answer.failure()).isNull();
+        assertThat(answer.body()).isEqualTo("all of it");
+    }
+
+    @Test
+    void chunkIsGivenWhenItComesNotWhenMoreDoes() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + "5\r\nfirst\r\n");
+            connection.awaitClose();
+        });
+
+        Recorder recorder = new Recorder();
+        Transport.Exchange exchange = transport(server).open(stream(), recorder);
+        exchange.demand(10);
+        recorder.awaitBytes(5);
+
+        assertThat(recorder.body()).isEqualTo("first");
+        assertThat(recorder.isOver()).isFalse();
+        exchange.cancel();
+    }
+
+    @Test
+    void nothingIsReadWithoutDemand() throws Exception {
+        CountDownLatch full = new CountDownLatch(1);
+        byte[] piece = "y".repeat(64 << 10).getBytes(StandardCharsets.US_ASCII);
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write("HTTP/1.1 200 OK\r\nContent-Length: " + 64L * piece.length * 16 + "\r\n\r\n");
+            for (int i = 0; i < 64 * 16; i++) { // 64 MiB: more than any socket buffer takes
+                connection.write(piece);
+            }
+            full.countDown();
+            connection.awaitClose();
+        });
+        Recorder recorder = new Recorder();
+        Transport.Exchange exchange = transport(server).open(stream(), recorder);
+        recorder.awaitHead();
+
+        assertThat(full.await(1, TimeUnit.SECONDS))
+                .as("the server could write all")
+                .isFalse();
+        assertThat(recorder.chunks()).isZero();
+        exchange.demand(1);
+        recorder.awaitBytes(1);
+        exchange.demand(2);
+        recorder.awaitBytes(3);
+        assertThat(full.await(300, TimeUnit.MILLISECONDS)).isFalse();
+        assertThat(recorder.chunks()).isLessThanOrEqualTo(3);
+        exchange.demand(Integer.MAX_VALUE);
+        assertThat(full.await(20, TimeUnit.SECONDS)).isTrue();
+        recorder.awaitOver();
+        assertThat(recorder.bytes()).hasSize(64 * 16 * piece.length);
+    }
+
+    @Test
+    void chunkedBodyThatBreaksOffFails() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + "5\r\nfirst\r\n9\r\nhalf");
+        });
+
+        Recorder answer = all(transport(server), stream()).awaitOver();
+
+        assertThat(answer.failure()).isNotNull();
+        assertThat(answer.body()).startsWith("first");
+    }
+
+    @Test
+    void chunkedBodyWithoutItsLastChunkFails() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + "5\r\nfirst\r\n");
+        });
+
+        Recorder answer = all(transport(server), stream()).awaitOver();
+
+        assertThat(answer.failure()).isNotNull();
+        assertThat(answer.body()).isEqualTo("first");
+    }
+
+    @Test
+    void bodyShorterThanItsLengthFails() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this");
+        });
+
+        Recorder answer = all(transport(server), get()).awaitOver();
+
+        assertThat(answer.failure()).isNotNull();
+        assertThat(answer.body()).isEqualTo("only this");
+    }
+
+    @Test
+    void bodyThatIsResetFails() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + "5\r\nfirst\r\n");
+            connection.reset();
+        });
+
+        Recorder answer = all(transport(server), stream()).awaitOver();
+
+        assertThat(answer.failure()).isNotNull();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "GET,500",
+        "GET,503",
+        "GET,429",
+        "GET,401",
+        "GET,302",
+        "POST,500",
+        "POST,503",
+        "POST,401",
+        "POST,307",
+        "PATCH,502"
+    })
+    void answerIsNeverFollowedByAnotherRequest(String method, int status) throws Exception {
+        WireServer server = answering("HTTP/1.1 " + status
+                + " Whatever\r\nRetry-After: 0\r\nLocation: /elsewhere\r\nContent-Length: 2\r\n\r\n{}");
+
+        Recorder answer = all(transport(server), method.equals("GET") ? get() : write(method))
+                .awaitOver();
+
+        assertThat(answer.failure()).isNull();
+        assertThat(answer.status()).isEqualTo(status);
+        assertThat(answer.headers().first("Retry-After")).contains("0");
+        assertThat(server.requests()).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"GET", "POST", "PUT", "PATCH", "DELETE"})
+    void lostAnswerIsOneRequestThatMayHaveBeenSeen(String method) throws Exception {
+        WireServer server = server(connection -> connection.request());
+
+        Recorder answer = all(transport(server), method.equals("GET") ? get() : write(method))
+                .awaitOver();
+
+        assertThat(answer.failure()).isNotNull();
+        assertThat(answer.sent()).isEqualTo(TransportException.Sent.MAYBE);
+        assertThat(server.requests()).hasSizeBetween(1, method.equals("GET") ? mostRequestsOfALostGet() : 1);
+        assertThat(answer.failureMessage()).doesNotContain(CANARY);
+    }
+
+    @Test
+    void resetInsteadOfAnswerIsOneRequestThatMayHaveBeenSeen() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.reset();
+        });
+
+        Recorder answer = all(transport(server), write("POST")).awaitOver();
+
+        assertThat(answer.sent()).isEqualTo(TransportException.Sent.MAYBE);
+        assertThat(server.requests()).hasSize(1);
+    }
+
+    @Test
+    void refusedConnectionSaysThatNothingWasSent() throws Exception {
+        int port;
+        try (ServerSocket unused = new ServerSocket(0)) {
+            port = unused.getLocalPort();
+        }
+        Transport transport = connect("http://127.0.0.1:" + port);
+        opened.add(transport);
+
+        Recorder answer = all(transport, write("POST")).awaitOver();
+
+        assertThat(answer.sent()).isEqualTo(TransportException.Sent.NO);
+        assertThat(answer.failure()).hasMessageContaining("127.0.0.1:" + port);
+    }
+
+    @Test
+    void unknownHostSaysThatNothingWasSent() throws Exception {
+        Transport transport = connect("http://no-such-host.invalid:80");
+        opened.add(transport);
+
+        Recorder answer = all(transport, write("POST")).awaitOver();
+
+        assertThat(answer.sent()).isEqualTo(TransportException.Sent.NO);
+        assertThat(answer.failure()).hasMessageContaining("no-such-host.invalid");
+    }
+
+    @Test
+    void keptConnectionThatTheServerClosedNeverDoublesAWrite() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.answer(200, "{}")); // promises to stay, and goes
+        });
+        Transport transport = transport(server);
+
+        for (int i = 1; i <= 20; i++) {
+            int before = server.requests().size();
+            Recorder answer = all(transport, write("POST")).awaitOver();
+            int seen = server.requests().size() - before;
+            if (answer.failure() == null) {
+                assertThat(seen).isEqualTo(1);
+            } else if (answer.sent() == TransportException.Sent.NO) {
+                assertThat(seen).isZero();
+            } else {
+                assertThat(seen).isLessThanOrEqualTo(1);
+            }
+        }
+    }
+
+    @Test
+    void streamsDoNotShareConnectionsAndRequestsGoOnBesideThem() throws Exception {
+        int count = 200;
+        WireServer server = server(connection -> {
+            for (WireServer.Request request = connection.request(); request != null; request = connection.request()) {
+                if (request.line().contains("watch=true")) {
+                    connection.write(WireServer.chunkedHead() + "5\r\nfirst\r\n");
+                    connection.awaitClose();
+                    return;
+                }
+                connection.write(WireServer.answer(200, "{}"));
+            }
+        });
+        Transport transport = transport(server);
+        List<Recorder> streams = new ArrayList<>();
+        List<Transport.Exchange> exchanges = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            Recorder recorder = new Recorder();
+            Transport.Exchange exchange = transport.open(stream(), recorder);
+            exchange.demand(1);
+            streams.add(recorder);
+            exchanges.add(exchange);
+        }
+        for (Recorder stream : streams) {
+            stream.awaitBytes(5);
+        }
+
+        for (int i = 0; i < 20; i++) {
+            assertThat(all(transport, get()).awaitOver().status()).isEqualTo(200);
+        }
+
+        assertThat(server.connections()).isGreaterThanOrEqualTo(count + 1);
+        assertThat(server.requests().stream()
+                        .filter(request -> request.line().contains("watch=true"))
+                        .map(WireServer.Request::connection)
+                        .distinct())
+                .hasSize(count);
+        exchanges.forEach(Transport.Exchange::cancel);
+    }
+
+    @Test
+    void cancelledStreamClosesItsConnection() throws Exception {
+        CountDownLatch gone = new CountDownLatch(1);
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + "5\r\nfirst\r\n");
+            try {
+                connection.awaitClose();
+            } finally {
+                gone.countDown();
+            }
+        });
+        Recorder recorder = new Recorder();
+        Transport.Exchange exchange = transport(server).open(stream(), recorder);
+        exchange.demand(5);
+        recorder.awaitBytes(5);
+
+        exchange.cancel();
+        exchange.cancel();
+
+        assertThat(gone.await(10, TimeUnit.SECONDS)).isTrue();
+    }
+
+    @Test
+    void closedTransportFailsWhatIsOpenAndSendsNothingMore() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + "5\r\nfirst\r\n");
+            connection.awaitClose();
+        });
+        Transport transport = transport(server);
+        Recorder late = new Recorder();
+        transport.open(stream(), late).demand(5);
+        late.awaitBytes(5);
+
+        transport.close();
+        Recorder after = all(transport, write("POST")).awaitOver();
+
+        assertThat(after.sent()).isEqualTo(TransportException.Sent.NO);
+        assertThat(server.requests()).hasSize(1);
+    }
+}
