@@ -157,6 +157,16 @@ public abstract sealed class ApiException extends RuntimeException {
         Unreachable(String request, Answer answer, @Nullable Throwable cause) {
             super(request, answer, cause);
         }
+
+        /**
+         * A server that was given up by a watchdog above the client.
+         *
+         * @param request verb and resource, {@code "watch pods/v1"}
+         * @param found what was waited for, and how long
+         */
+        public static Unreachable silent(String request, String found) {
+            return new Unreachable(request, Answer.none(found), null);
+        }
     }
 
     /** A write was sent and its answer is lost, late or interrupted: it may have been done. Look before repeating. */

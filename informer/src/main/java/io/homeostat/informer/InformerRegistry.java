@@ -1,32 +1,239 @@
 package io.homeostat.informer;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ResourceType;
+import io.homeostat.client.WriteObserver;
 import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Registration;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 
+/**
+ * The informers of one client, by identity, counted by their holds.
+ *
+ * <p><b>Order.</b> An own write is shown by every informer it concerns before the caller of the write gets its answer.
+ * <b>Threads.</b> Any. <b>Memory.</b> One informer an identity that somebody holds. <b>Failure.</b> None.
+ */
 final class InformerRegistry implements SharedInformers {
-    InformerRegistry(EngineRuntime runtime, ApiClient client) {
-        throw unwritten();
+    /*
+     * Invariants
+     * - An informer is in shared exactly while it has holds; the last close takes it out before it is closed.
+     * - Nothing foreign is called under the lock.
+     */
+
+    /** What makes two informers the same (D29): the class objects are decoded into is none of it. */
+    private record Identity(String group, String version, String plural, String namespace, String labelSelector) {}
+
+    private static final class Shared {
+        final Informer informer;
+        int holds; // guarded by the registry's lock
+
+        Shared(Informer informer) {
+            this.informer = informer;
+        }
     }
 
-    private static UnsupportedOperationException unwritten() {
-        return new UnsupportedOperationException("InformerRegistry is being written");
+    private final EngineRuntime runtime;
+    private final ApiClient client;
+    private final Registration observation;
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final Map<Identity, Shared> shared = new LinkedHashMap<>();
+
+    @GuardedBy("lock")
+    private boolean closed;
+
+    // Read by every write without the lock; changed under it.
+    private final List<Informer> running = new CopyOnWriteArrayList<>();
+
+    InformerRegistry(EngineRuntime runtime, ApiClient client) {
+        this.runtime = runtime;
+        this.client = client;
+        this.observation = client.observeWrites(this::written);
+    }
+
+    private void written(WriteObserver.Done done) {
+        for (Informer informer : running) {
+            informer.written(done);
+        }
     }
 
     @Override
     public <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace) {
-        throw unwritten();
+        return informer(type, namespace, "");
     }
 
     @Override
     public <T extends HasMetadata> SharedInformer<T> informer(
             ResourceType<T> type, String namespace, String labelSelector) {
-        throw unwritten();
+        String selector = labelSelector.strip();
+        String space = type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace;
+        Identity identity = new Identity(type.group(), type.version(), type.plural(), space, selector);
+        boolean isNew;
+        Shared found;
+        lock.lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException(
+                        "Cannot hold an informer of " + type + ": these informers are closed already");
+            }
+            Shared known = shared.get(identity);
+            isNew = known == null;
+            found = known == null ? new Shared(new Informer(runtime, client, type, space, selector)) : known;
+            if (isNew) {
+                shared.put(identity, found);
+                running.add(found.informer);
+            }
+            found.holds++;
+        } finally {
+            lock.unlock();
+        }
+        if (isNew) {
+            found.informer.start();
+        }
+        Shared held = found;
+        return new Hold<>(runtime, type, held.informer, () -> release(identity, held));
+    }
+
+    private void release(Identity identity, Shared held) {
+        lock.lock();
+        try {
+            held.holds--;
+            if (held.holds > 0) {
+                return;
+            }
+            shared.remove(identity, held);
+            running.remove(held.informer);
+        } finally {
+            lock.unlock();
+        }
+        held.informer.close();
     }
 
     @Override
     public void close() {
-        throw unwritten();
+        List<Informer> all;
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            all = shared.values().stream().map(one -> one.informer).toList();
+            shared.clear();
+            running.clear();
+        } finally {
+            lock.unlock();
+        }
+        observation.close();
+        all.forEach(Informer::close);
+    }
+
+    /** One user's hold: typed, and with the handlers this user added. */
+    private static final class Hold<T extends HasMetadata> implements SharedInformer<T> {
+        private final EngineRuntime runtime;
+        private final ResourceType<T> type;
+        private final Informer informer;
+        private final Runnable release;
+        private final ReentrantLock lock = new ReentrantLock();
+
+        @GuardedBy("lock")
+        private final List<Registration> mine = new java.util.ArrayList<>();
+
+        @GuardedBy("lock")
+        private boolean closed;
+
+        Hold(EngineRuntime runtime, ResourceType<T> type, Informer informer, Runnable release) {
+            this.runtime = runtime;
+            this.type = type;
+            this.informer = informer;
+            this.release = release;
+        }
+
+        @Override
+        public ResourceType<T> type() {
+            return type;
+        }
+
+        @Override
+        public Snapshot<T> snapshot() {
+            return new View<>(informer.snapshot(), type);
+        }
+
+        @Override
+        public CompletionStage<Void> synced() {
+            return informer.synced();
+        }
+
+        @Override
+        public InformerState state() {
+            return informer.state();
+        }
+
+        @Override
+        public Registration onStateChange(Consumer<InformerState> listener) {
+            Registration registration = informer.onStateChange(listener);
+            return keep("a listener", registration);
+        }
+
+        @Override
+        public HandlerRegistration addHandler(String name, ResourceEventHandler<T> handler) {
+            HandlerLane<T> added = new HandlerLane<>(name, type, handler, runtime, gone -> {
+                informer.remove(gone);
+                forget(gone);
+            });
+            keep("handler " + name, added);
+            informer.add(added);
+            return added;
+        }
+
+        private <R extends Registration> R keep(String what, R registration) {
+            lock.lock();
+            try {
+                if (!closed) {
+                    mine.add(registration);
+                    return registration;
+                }
+            } finally {
+                lock.unlock();
+            }
+            registration.close();
+            throw new IllegalStateException("Cannot add " + what + " to the informer of " + type + ": it is closed");
+        }
+
+        private void forget(Registration registration) {
+            lock.lock();
+            try {
+                mine.remove(registration);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @Override
+        public void close() {
+            List<Registration> all;
+            lock.lock();
+            try {
+                if (closed) {
+                    return;
+                }
+                closed = true;
+                all = List.copyOf(mine);
+                mine.clear();
+            } finally {
+                lock.unlock();
+            }
+            all.forEach(Registration::close); // each forgets itself: not under the lock
+            release.run();
+        }
     }
 }

@@ -1,0 +1,53 @@
+package io.homeostat.informer;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One object as one reader got it. What it decodes it keeps as long as the reader keeps it, and the store keeps nothing (the
+ * <i>lazy</i> policy of D25): two reads decode twice, a second look at the same answer does not.
+ */
+final class Cached<T extends HasMetadata> implements CachedObject<T> {
+    private final RawObject raw;
+    private final ResourceType<T> type;
+    // volatile: any thread may ask first; two that race decode twice, and the later result stays. Both are equal.
+    private volatile @Nullable T decoded;
+
+    Cached(RawObject raw, ResourceType<T> type) {
+        this.raw = raw;
+        this.type = type;
+    }
+
+    @Override
+    public ObjectKey key() {
+        return raw.key();
+    }
+
+    @Override
+    public RawObject raw() {
+        return raw;
+    }
+
+    @Override
+    public T object() {
+        T known = decoded;
+        if (known == null) {
+            known = raw.decode(type);
+            decoded = known;
+        }
+        return known;
+    }
+
+    @Override
+    public T copy() {
+        return raw.decode(type);
+    }
+
+    @Override
+    public String toString() {
+        return type + " " + raw.key() + " at " + raw.resourceVersion();
+    }
+}

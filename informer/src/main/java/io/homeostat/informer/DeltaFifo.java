@@ -1,0 +1,74 @@
+package io.homeostat.informer;
+
+import io.homeostat.client.RawObject;
+import io.homeostat.client.WatchFrame;
+import java.util.ArrayDeque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The log between the {@link Reflector} and the {@link Indexer}: what the server said, in its order. Nothing is merged, and a relist
+ * is one {@link Delta.Replaced} (client-go's atomic RealFIFO; the name is the one readers know).
+ *
+ * <p><b>Order.</b> First in, first out. <b>Threads.</b> Confined to the informer's lane. <b>Memory.</b> Bounded by whoever fills it:
+ * the Reflector asks for bytes only while {@link #hasRoom}. <b>Failure.</b> None.
+ */
+final class DeltaFifo {
+    /** Bytes of objects in the log beyond which nothing more is asked of the server. */
+    static final long LIMIT = 4L << 20;
+
+    /** One entry. */
+    sealed interface Delta {
+        /** Changes, in order. */
+        record Events(List<WatchFrame.Event> events, long bytes) implements Delta {}
+
+        /** Everything up to this version has been said. */
+        record Bookmark(String version) implements Delta {}
+
+        /** All there is. */
+        record Replaced(Indexer.Replaced all) implements Delta {}
+
+        /** A handler that begins here. */
+        record Begins(HandlerLane<?> handler) implements Delta {}
+
+        /** A GET found the object. */
+        record Confirmed(RawObject object) implements Delta {}
+
+        /** A GET found nothing where the store has {@code asked}. */
+        record Denied(RawObject asked) implements Delta {}
+
+        /** An own write came back after the store had passed it ({@link Indexer.Outcome#PASSED}). */
+        record Passed(RawObject object) implements Delta {}
+
+        /** To be run when everything before it has been applied. */
+        record Then(Runnable next) implements Delta {}
+    }
+
+    // Confined to the informer's lane.
+    private final ArrayDeque<Delta> log = new ArrayDeque<>();
+    private long bytes;
+
+    void add(Delta delta) {
+        log.addLast(delta);
+        if (delta instanceof Delta.Events events) {
+            bytes += events.bytes;
+        }
+    }
+
+    @Nullable
+    Delta poll() {
+        Delta first = log.pollFirst();
+        if (first instanceof Delta.Events events) {
+            bytes -= events.bytes;
+        }
+        return first;
+    }
+
+    boolean isEmpty() {
+        return log.isEmpty();
+    }
+
+    boolean hasRoom() {
+        return bytes < LIMIT;
+    }
+}

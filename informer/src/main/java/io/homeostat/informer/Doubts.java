@@ -1,0 +1,133 @@
+package io.homeostat.informer;
+
+import io.homeostat.client.ApiClient;
+import io.homeostat.client.ApiException;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import io.homeostat.core.Backoff;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Lane;
+import io.homeostat.core.Registration;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Optional;
+import java.util.concurrent.CompletionException;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Asks the server, one object at a time, for what a list left open (D32): keys that are absent from a list with unreadable items,
+ * and objects whose newest version could not be read.
+ *
+ * <p><b>Order.</b> First doubted, first asked; an object that still cannot be read goes to the end. <b>Threads.</b> Confined to the
+ * informer's lane. <b>Memory.</b> The doubts. <b>Failure.</b> An answer that decides nothing is asked for again, for ever, with backoff.
+ */
+final class Doubts {
+    /** One open question: is it there, and what is it? */
+    record Doubt(ObjectKey key, @Nullable RawObject known) {}
+
+    /** What an answer leads to. Called on the lane. */
+    interface Verdict {
+        /** The object, as it is now. */
+        void found(RawObject object);
+
+        /** There is no such object. */
+        void gone(Doubt doubt);
+
+        /** It is there and cannot be read. */
+        void unreadable(ObjectKey key);
+    }
+
+    private static final Backoff PACE = new Backoff(Duration.ofSeconds(1), 2, Duration.ofMinutes(5), 0.5);
+
+    private final EngineRuntime runtime;
+    private final ApiClient client;
+    private final ResourceType<?> type;
+    private final Lane lane;
+    private final Verdict verdict;
+    private final RandomGenerator random;
+
+    // All below: confined to the lane.
+    private final ArrayDeque<Doubt> open = new ArrayDeque<>();
+    private @Nullable Object asking;
+    private @Nullable Registration timer;
+    private int failures;
+
+    Doubts(EngineRuntime runtime, ApiClient client, ResourceType<?> type, Lane lane, Verdict verdict) {
+        this.runtime = runtime;
+        this.client = client;
+        this.type = type;
+        this.lane = lane;
+        this.verdict = verdict;
+        this.random = runtime.random("doubts " + lane.name());
+    }
+
+    /** Forgets what was open: a newer list decides anew. An answer that is under way is dropped. */
+    void clear() {
+        open.clear();
+        asking = null;
+        failures = 0;
+        if (timer != null) {
+            timer.close();
+            timer = null;
+        }
+    }
+
+    void add(Doubt doubt) {
+        open.removeIf(other -> other.key().equals(doubt.key()));
+        open.addLast(doubt);
+        if (asking == null && timer == null) {
+            ask();
+        }
+    }
+
+    /** A version of that object arrived: it is no question any more. */
+    void settle(ObjectKey key) {
+        open.removeIf(other -> other.key().equals(key));
+    }
+
+    private void ask() {
+        Doubt doubt = open.peekFirst();
+        if (doubt == null) {
+            return;
+        }
+        Object question = new Object();
+        asking = question;
+        client.get(type, doubt.key())
+                .whenComplete((object, problem) -> lane.execute(() -> {
+                    if (asking == question) {
+                        asking = null;
+                        decide(doubt, Optional.ofNullable(object), problem);
+                    }
+                }));
+    }
+
+    private void decide(Doubt doubt, Optional<RawObject> object, @Nullable Throwable problem) {
+        Throwable cause = problem instanceof CompletionException wrapped && wrapped.getCause() != null
+                ? wrapped.getCause()
+                : problem;
+        if (object.isPresent()) {
+            open.remove(doubt);
+            verdict.found(object.get());
+        } else if (cause instanceof ApiException.NotFound) {
+            open.remove(doubt);
+            verdict.gone(doubt);
+        } else {
+            failures++;
+            if (cause instanceof ApiException.Malformed || cause instanceof ApiException.Undecodable) {
+                verdict.unreadable(doubt.key());
+            }
+            if (open.remove(doubt)) {
+                open.addLast(doubt);
+            }
+            timer = runtime.after(PACE.delay(failures, random), lane, () -> {
+                timer = null;
+                ask();
+            });
+            return;
+        }
+        failures = 0;
+        ask();
+    }
+}

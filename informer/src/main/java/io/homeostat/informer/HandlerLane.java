@@ -1,0 +1,407 @@
+package io.homeostat.informer;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.OwnerRef;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Lane;
+import io.homeostat.informer.ResourceEventHandler.Merged;
+import io.homeostat.informer.ResourceEventHandler.Phase;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One handler: what it has not been told yet, and the user lane that tells it.
+ *
+ * <p>Changes of one key that wait are folded into at most two steps (D7): <i>deleted what it last saw</i>, <i>added or updated to the
+ * latest</i>. A UID that it never saw and that is gone again is told as one added-and-deleted pair rather than not at all: a reader may
+ * have seen it in the cache, which is ahead of handlers, and nothing else would wake whoever relied on it.
+ *
+ * <p><b>Order.</b> Per key as the server had it; keys in the order of their oldest waiting change. <b>Threads.</b> {@link #offer} and
+ * {@link #initialsOffered} on the informer's lane; the handler on its user lane; {@link #close} anywhere. <b>Memory.</b> One entry a
+ * waiting key, at most {@value #BETWEEN} versions in between each. <b>Failure.</b> What the handler throws is logged and the step
+ * counts as done; an error of the VM itself goes on to the runtime.
+ */
+final class HandlerLane<T extends HasMetadata> implements SharedInformer.HandlerRegistration {
+    /*
+     * Invariants
+     * - A key is in waiting at most once; what its entry says the handler last saw is what the handler was told last.
+     * - running is true from the moment a drain is handed to the lane until it finds nothing to do.
+     * - untold counts the initial objects not yet told; synced completes when it is 0 after the last one was offered.
+     */
+
+    /** The versions in between that are kept for one key (D7). */
+    static final int BETWEEN = 8;
+
+    private static final int STEPS_PER_TURN = 32;
+    private static final int KNOWN_THROWS = 64;
+    private static final Logger LOG = LoggerFactory.getLogger(HandlerLane.class);
+
+    private final String name;
+    private final ResourceType<T> type;
+    private final ResourceEventHandler<T> handler;
+    private final EngineRuntime runtime;
+    private final Lane lane;
+    private final Runnable onClose;
+    private final CompletableFuture<Void> synced = new CompletableFuture<>();
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final Map<ObjectKey, Waiting> waiting = new LinkedHashMap<>();
+
+    @GuardedBy("lock")
+    private boolean running;
+
+    @GuardedBy("lock")
+    private int untold;
+
+    @GuardedBy("lock")
+    private boolean initialsOffered;
+
+    private volatile boolean closed; // read by the user lane before each call, set by any thread
+
+    // Confined to the user lane: the classes of what the handler threw, so that each is logged with its stack once.
+    private final Set<Class<?>> thrown = new HashSet<>();
+
+    HandlerLane(
+            String name,
+            ResourceType<T> type,
+            ResourceEventHandler<T> handler,
+            EngineRuntime runtime,
+            java.util.function.Consumer<HandlerLane<T>> onClose) {
+        this.name = name;
+        this.type = type;
+        this.handler = handler;
+        this.runtime = runtime;
+        this.lane = runtime.userLane("handler " + name);
+        this.onClose = () -> onClose.accept(this);
+    }
+
+    @Override
+    public CompletionStage<Void> synced() {
+        return synced.minimalCompletionStage();
+    }
+
+    boolean isClosed() {
+        return closed;
+    }
+
+    /** Adds changes that the store shows already. */
+    void offer(List<Change> changes, Phase phase) {
+        boolean start = false;
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            for (Change change : changes) {
+                Waiting known = waiting.get(change.key());
+                if (known == null) {
+                    Waiting begun = new Waiting(change, phase == Phase.INITIAL);
+                    waiting.put(change.key(), begun);
+                    untold += begun.initial ? 1 : 0;
+                } else {
+                    known.fold(change);
+                }
+            }
+            start = !running && !waiting.isEmpty();
+            running |= start;
+        } finally {
+            lock.unlock();
+        }
+        if (start) {
+            lane.execute(this::drain);
+        }
+    }
+
+    /** The last initial object has been offered. */
+    void initialsOffered() {
+        boolean start;
+        lock.lock();
+        try {
+            initialsOffered = true;
+            start = !running && !closed;
+            running |= start;
+        } finally {
+            lock.unlock();
+        }
+        if (start) {
+            lane.execute(this::drain);
+        }
+    }
+
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            waiting.clear();
+        } finally {
+            lock.unlock();
+        }
+        lane.close();
+        synced.completeExceptionally(new IllegalStateException(
+                "The handler " + name + " of " + type + " was closed before it had seen every initial object"));
+        onClose.run();
+    }
+
+    private void drain() {
+        for (int steps = 0; steps < STEPS_PER_TURN; steps++) {
+            Waiting next = take();
+            if (next == null) {
+                return;
+            }
+            try {
+                tell(next);
+            } catch (Throwable fatal) {
+                settle(next);
+                lane.execute(this::drain);
+                throw fatal;
+            }
+            settle(next);
+        }
+        lane.execute(this::drain);
+    }
+
+    private @Nullable Waiting take() {
+        boolean complete;
+        lock.lock();
+        try {
+            Iterator<Waiting> oldest = waiting.values().iterator();
+            if (!closed && oldest.hasNext()) {
+                Waiting next = oldest.next();
+                oldest.remove();
+                return next;
+            }
+            running = false;
+            complete = initialsOffered && untold == 0;
+        } finally {
+            lock.unlock();
+        }
+        if (complete) {
+            synced.complete(null);
+        }
+        return null;
+    }
+
+    private void settle(Waiting told) {
+        boolean complete;
+        lock.lock();
+        try {
+            untold -= told.initial ? 1 : 0;
+            complete = initialsOffered && untold == 0 && !closed;
+        } finally {
+            lock.unlock();
+        }
+        if (complete && !synced.isDone()) {
+            synced.complete(null);
+        }
+    }
+
+    private void tell(Waiting step) {
+        RawObject seen = step.seen;
+        RawObject first = step.first.last;
+        RawObject second = step.second.last;
+        if (seen != null && first != null && !step.gone) {
+            call("onUpdate", first, () -> handler.onUpdate(cached(seen), cached(first), merged(seen, step.first)));
+            return;
+        }
+        if (seen != null && first != null) {
+            Versions all = step.present || second == null ? step.first : step.first.and(step.second);
+            call("onDelete", first, () -> handler.onDelete(cached(first), merged(seen, all)));
+        }
+        if (second == null || closed || (seen != null && !step.present)) {
+            return;
+        }
+        Phase phase = step.initial ? Phase.INITIAL : Phase.LATER;
+        call("onAdd", second, () -> handler.onAdd(cached(second), phase, merged(null, step.second)));
+        if (!step.present && !closed) {
+            call("onDelete", second, () -> handler.onDelete(cached(second), merged(null, step.second)));
+        }
+    }
+
+    private void call(String method, RawObject object, Runnable call) {
+        runtime.nanos(); // a process that has crashed in a simulation must end here, not in user code
+        try {
+            call.run();
+        } catch (Throwable problem) {
+            if (problem instanceof VirtualMachineError && !(problem instanceof StackOverflowError)) {
+                throw problem;
+            }
+            report(method, object, problem);
+        }
+    }
+
+    private void report(String method, RawObject object, Throwable problem) {
+        boolean isNew = thrown.size() < KNOWN_THROWS && thrown.add(problem.getClass());
+        var event = (isNew ? LOG.atError().setCause(problem) : LOG.atWarn())
+                .addKeyValue("handler", name)
+                .addKeyValue("resource", type)
+                .addKeyValue("object", object.key());
+        event.log(
+                "{} threw {}; the step counts as done",
+                method,
+                problem.getClass().getName());
+    }
+
+    private CachedObject<T> cached(RawObject raw) {
+        return new Cached<>(raw, type);
+    }
+
+    private Merged<T> merged(@Nullable RawObject from, Versions versions) {
+        LinkedHashSet<OwnerRef> owners = new LinkedHashSet<>();
+        if (from != null) {
+            owners.addAll(from.owners());
+        }
+        owners.addAll(versions.owners());
+        List<CachedObject<T>> between = new ArrayList<>(versions.between.size());
+        versions.between.forEach(raw -> between.add(cached(raw)));
+        return new Merged<>(
+                versions.count,
+                Collections.unmodifiableSet(owners),
+                Collections.unmodifiableList(between),
+                versions.dropped ? Merged.Completeness.SOME : Merged.Completeness.ALL);
+    }
+
+    @Override
+    public String toString() {
+        return "handler " + name + " of " + type;
+    }
+
+    /** What waits for one key. Guarded by the lock until taken, then the user lane's. */
+    private static final class Waiting {
+        final @Nullable RawObject seen;
+        final boolean initial;
+        /** The versions of the UID that the handler saw, since it saw it. */
+        final Versions first = new Versions();
+        /** The versions of all later UIDs. */
+        final Versions second = new Versions();
+        /** Whether the UID that the handler saw is gone. */
+        boolean gone;
+        /** Whether there is an object now. */
+        boolean present;
+
+        Waiting(Change change, boolean initial) {
+            if (change instanceof Change.Updated updated) {
+                seen = updated.before();
+            } else if (change instanceof Change.Deleted deleted) {
+                seen = deleted.before();
+            } else if (change instanceof Change.Passed passed && passed.now() != null) {
+                seen = passed.now();
+                first.add(passed.now());
+            } else {
+                seen = null;
+            }
+            this.initial = initial && seen == null;
+            fold(change);
+        }
+
+        void fold(Change change) {
+            Versions versions = seen != null && !gone ? first : second;
+            if (change instanceof Change.Added added) {
+                versions.add(added.after());
+                present = true;
+            } else if (change instanceof Change.Updated updated) {
+                versions.add(updated.after());
+                present = true;
+            } else if (change instanceof Change.Deleted deleted) {
+                versions.add(deleted.lastKnown());
+                gone |= seen != null;
+                present = false;
+            } else if (change instanceof Change.Passed passed) {
+                if (versions.last != null && (present || passed.now() != null)) {
+                    versions.aside(passed.lastKnown());
+                } else {
+                    versions.add(passed.lastKnown());
+                }
+            }
+        }
+    }
+
+    /** Versions folded into one step. */
+    private static final class Versions {
+        int count;
+        boolean dropped;
+
+        @Nullable
+        RawObject last;
+
+        List<RawObject> between = List.of();
+        // Owners of versions that are not kept in between.
+        private Set<OwnerRef> others = Set.of();
+
+        void add(RawObject version) {
+            if (last != null) {
+                keep(last);
+            }
+            last = version;
+            count++;
+        }
+
+        /** Counts a version that is not on the way to the latest. */
+        void aside(RawObject version) {
+            keep(version);
+            count++;
+        }
+
+        Versions and(Versions later) {
+            Versions all = new Versions();
+            all.count = count + later.count;
+            all.dropped = dropped || later.dropped;
+            all.last = last;
+            between.forEach(all::keep);
+            later.between.forEach(all::keep);
+            if (later.last != null) {
+                all.keep(later.last);
+            }
+            all.others = new LinkedHashSet<>(all.others);
+            all.others.addAll(others);
+            all.others.addAll(later.others);
+            return all;
+        }
+
+        private void keep(RawObject version) {
+            if (between.isEmpty()) {
+                between = new ArrayList<>(2);
+            }
+            if (between.size() < BETWEEN) {
+                between.add(version);
+                return;
+            }
+            dropped = true;
+            if (others.isEmpty()) {
+                others = new LinkedHashSet<>();
+            }
+            others.addAll(version.owners());
+        }
+
+        Set<OwnerRef> owners() {
+            LinkedHashSet<OwnerRef> owners = new LinkedHashSet<>();
+            between.forEach(version -> owners.addAll(version.owners()));
+            owners.addAll(others);
+            if (last != null) {
+                owners.addAll(last.owners());
+            }
+            return owners;
+        }
+    }
+}

@@ -1,0 +1,527 @@
+package io.homeostat.informer;
+
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.OwnerRef;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceVersions;
+import io.homeostat.client.WatchFrame;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The store of one informer: the present {@link State}, and the only code that makes the next one.
+ *
+ * <p><b>Order.</b> Changes come back in the order they were applied; the state that holds them is published first, so that no
+ * handler knows more than a reader. An object never goes back to an older version of its UID, and a deleted UID does not return,
+ * except in an epoch reset (P-C1). <b>Threads.</b> {@link #state} and {@link #own}: any; the rest: the informer's lane. The lane
+ * alone changes the server's part ({@code base}), any thread adds to the overlay, and both publish by compare-and-set, so neither
+ * waits. <b>Memory.</b> Each object's bytes and metadata once, 7 bytes of structure, 31 bytes per owner reference; the last
+ * {@value #REMEMBERED} deleted UIDs. <b>Failure.</b> None: what cannot be compared is taken as the server gave it.
+ *
+ * <p>The store keeps what the client scanned (<i>lazy</i> of D25): an object is decoded when somebody asks for it, and the decoded form
+ * is kept by the {@link CachedObject} that was asked, not here. Another policy is another {@link RawObject}, put in by
+ * {@link #stored}.
+ */
+final class Indexer {
+    /*
+     * Invariants
+     * - base and version of the state change on the lane only; overlay changes by CAS on any thread.
+     * - An entry of the overlay is never older than the entry of base for the same UID, and never at or below the state's version,
+     *   except one that stands for a deletion: it lives until base no longer has its UID.
+     * - epoch grows only together with an emptied overlay.
+     */
+
+    /** How many deleted UIDs are remembered against late or repeated events. */
+    static final int REMEMBERED = 512;
+
+    private static final Layer.Shape<RawObject> SERVER = new Layer.Shape<>() {
+        @Override
+        public ObjectKey keyOf(RawObject raw) {
+            return raw.key();
+        }
+
+        @Override
+        public List<OwnerRef> ownersOf(RawObject raw) {
+            return raw.owners();
+        }
+    };
+
+    /**
+     * One state. Immutable.
+     *
+     * @param epoch grows when the server's versions went back
+     * @param version the version of the last list, event or bookmark applied; {@code ""} before the first list
+     * @param base what the server had at that version
+     * @param overlay own writes it does not show yet
+     */
+    record State(long epoch, String version, Layer<RawObject> base, Layer<Own> overlay) {
+        State with(Own own) {
+            return with(overlay.with(own));
+        }
+
+        State with(Layer<Own> nextOverlay) {
+            return new State(epoch, version, base, nextOverlay);
+        }
+
+        /** Whether everything up to {@code other} has been applied. False when it cannot be told. */
+        boolean covers(String other) {
+            return ResourceVersions.comparable(version)
+                    && ResourceVersions.comparable(other)
+                    && ResourceVersions.compare(version, other) >= 0;
+        }
+    }
+
+    private static final AtomicReferenceFieldUpdater<Indexer, State> CURRENT =
+            AtomicReferenceFieldUpdater.newUpdater(Indexer.class, State.class, "current");
+
+    // volatile: the one reference through which lane, writers and readers meet; changed by compare-and-set only.
+    private volatile State current = new State(0, "", Layer.empty(SERVER), Layer.empty(Own.SHAPE));
+    private final boolean checksVersions;
+    private final boolean keepsOverlay;
+    private final LabelSelector selector;
+    // Confined to the lane: UID to the version of its deletion, oldest first.
+    private final Map<String, String> deleted = new LinkedHashMap<>();
+
+    /**
+     * An empty store.
+     *
+     * @param checksVersions false only when the defect {@code informer.no-version-check} is planted
+     * @param keepsOverlay false only when the defect {@code informer.no-overlay} is planted
+     */
+    Indexer(LabelSelector selector, boolean checksVersions, boolean keepsOverlay) {
+        this.selector = selector;
+        this.checksVersions = checksVersions;
+        this.keepsOverlay = keepsOverlay;
+    }
+
+    State state() {
+        return current;
+    }
+
+    /** Whether {@code left} is a newer version than {@code right}; a difference that cannot be ordered counts as newer. */
+    static boolean newer(String left, String right) {
+        if (ResourceVersions.comparable(left) && ResourceVersions.comparable(right)) {
+            return ResourceVersions.compare(left, right) > 0;
+        }
+        return !left.equals(right);
+    }
+
+    /** The seam of the store policies (D25): what is kept for an object that arrived. */
+    static RawObject stored(RawObject arrived) {
+        return arrived;
+    }
+
+    /** Applies events in the order of the server and publishes once. */
+    List<Change> apply(Collection<WatchFrame.Event> events) {
+        State state = current;
+        List<Change> changes = new ArrayList<>(events.size());
+        Layer<RawObject> base = state.base;
+        String version = state.version;
+        for (WatchFrame.Event event : events) {
+            RawObject object = event.object();
+            base = event.kind() == WatchFrame.Kind.DELETED
+                    ? removed(base, object, changes)
+                    : placed(base, object, changes);
+            version = later(version, object.resourceVersion());
+        }
+        publish(state.epoch, version, base);
+        return changes;
+    }
+
+    /** Applies what a GET answered: the object is there, at this version. Says nothing of the informer's own version. */
+    List<Change> confirm(RawObject object) {
+        State state = current;
+        List<Change> changes = new ArrayList<>(1);
+        publish(state.epoch, state.version, placed(state.base, object, changes));
+        return changes;
+    }
+
+    /** Applies what a GET answered: no such object. Only if the store still has what was asked about. */
+    List<Change> deny(RawObject asked) {
+        State state = current;
+        RawObject known = state.base.get(asked.key());
+        if (known == null || !known.uid().equals(asked.uid())) {
+            return List.of();
+        }
+        remember(known.uid(), known.resourceVersion());
+        publish(state.epoch, state.version, state.base.without(known.key()));
+        return List.of(new Change.Deleted(known, known));
+    }
+
+    /** Everything up to {@code version} has been applied. */
+    void bookmark(String version) {
+        State state = current;
+        publish(state.epoch, later(state.version, version), state.base);
+    }
+
+    private String later(String version, String candidate) {
+        return version.isEmpty() || newer(candidate, version) || !checksVersions ? candidate : version;
+    }
+
+    private Layer<RawObject> placed(Layer<RawObject> base, RawObject object, List<Change> changes) {
+        RawObject known = base.get(object.key());
+        String version = object.resourceVersion();
+        if (checksVersions) {
+            String deletion = deleted.get(object.uid());
+            if (deletion != null && !newer(version, deletion)) {
+                return base;
+            }
+            if (known != null && !newer(version, known.resourceVersion())) {
+                return base;
+            }
+        }
+        RawObject kept = stored(object);
+        if (known == null) {
+            changes.add(new Change.Added(kept));
+        } else if (known.uid().equals(object.uid())) {
+            changes.add(new Change.Updated(known, kept));
+        } else {
+            remember(known.uid(), known.resourceVersion());
+            changes.add(new Change.Deleted(known, known));
+            changes.add(new Change.Added(kept));
+        }
+        return base.with(kept);
+    }
+
+    private Layer<RawObject> removed(Layer<RawObject> base, RawObject object, List<Change> changes) {
+        RawObject known = base.get(object.key());
+        if (known == null || !known.uid().equals(object.uid())) {
+            remember(object.uid(), object.resourceVersion());
+            return base;
+        }
+        if (checksVersions && older(object.resourceVersion(), known.resourceVersion())) {
+            return base;
+        }
+        remember(object.uid(), object.resourceVersion());
+        changes.add(new Change.Deleted(known, stored(object)));
+        return base.without(object.key());
+    }
+
+    /** Whether {@code left} is an older version than {@code right}; false when it cannot be told. */
+    static boolean older(String left, String right) {
+        return ResourceVersions.comparable(left)
+                && ResourceVersions.comparable(right)
+                && ResourceVersions.compare(left, right) < 0;
+    }
+
+    private void remember(String uid, String version) {
+        deleted.remove(uid);
+        deleted.put(uid, version);
+        if (deleted.size() > REMEMBERED) {
+            Iterator<String> oldest = deleted.keySet().iterator();
+            oldest.next();
+            oldest.remove();
+        }
+    }
+
+    /**
+     * Publishes the next state with what is left of the overlay.
+     *
+     * @return the own writes that the new state has caught up with
+     */
+    private List<Own> publish(long epoch, String version, Layer<RawObject> base) {
+        while (true) {
+            State before = current;
+            State bare = new State(epoch, version, base, before.overlay);
+            List<Own> dropped = new ArrayList<>(0);
+            Layer<Own> overlay = before.overlay;
+            for (Iterator<Own> entries = before.overlay.entries().iterator(); entries.hasNext(); ) {
+                Own own = entries.next();
+                if (epoch != before.epoch || caughtUp(bare, own)) {
+                    overlay = overlay.without(own.key());
+                    dropped.add(own);
+                }
+            }
+            if (CURRENT.compareAndSet(this, before, bare.with(overlay))) {
+                return dropped;
+            }
+        }
+    }
+
+    private static boolean caughtUp(State state, Own own) {
+        RawObject known = state.base.get(own.key());
+        boolean has = known != null && known.uid().equals(own.uid());
+        return switch (own.fate()) {
+            case DELETED -> !has && state.covers(own.version());
+            case LEFT -> state.covers(own.version());
+            case WRITTEN -> state.covers(own.version())
+                    || (has && known != null && !older(known.resourceVersion(), own.version()));
+        };
+    }
+
+    /** What became of an own write. */
+    enum Outcome {
+        /** The overlay shows it. */
+        SHOWN,
+        /** Nothing to show: the cache is there already, or does not hold such objects. */
+        IDLE,
+        /** The cache is beyond it and has no such UID: see {@link #passed}. */
+        PASSED
+    }
+
+    /** Shows a write of this process: the object exists at this version. Any thread. */
+    Outcome own(RawObject object) {
+        if (!keepsOverlay || !ResourceVersions.comparable(object.resourceVersion())) {
+            return Outcome.IDLE; // without an order of versions nobody could tell when the cache has caught up
+        }
+        LabelSelector.Answer selected = selector.selects(object.labels());
+        while (true) {
+            State before = current;
+            RawObject known = before.base.get(object.key());
+            Own shown = before.overlay.get(object.key());
+            boolean has = known != null && known.uid().equals(object.uid());
+            boolean out =
+                    selected == LabelSelector.Answer.NO || (selected == LabelSelector.Answer.UNKNOWN && known == null);
+            if (out && !has && shown == null) {
+                return Outcome.IDLE;
+            }
+            if (checksVersions) {
+                if (before.covers(object.resourceVersion())) {
+                    return has || out ? Outcome.IDLE : Outcome.PASSED;
+                }
+                if (has && known != null && !older(known.resourceVersion(), object.resourceVersion())) {
+                    return Outcome.IDLE;
+                }
+                if (shown != null && outranks(shown, object)) {
+                    return Outcome.IDLE;
+                }
+            }
+            if (CURRENT.compareAndSet(this, before, before.with(out ? Own.left(object) : Own.written(object)))) {
+                return Outcome.SHOWN;
+            }
+        }
+    }
+
+    /** A deletion is final for its UID; otherwise the newer version counts. */
+    private static boolean outranks(Own shown, RawObject late) {
+        return (shown.fate() == Own.Fate.DELETED && shown.uid().equals(late.uid()))
+                || !newer(late.resourceVersion(), shown.version());
+    }
+
+    /**
+     * Shows a deletion by this process. Any thread.
+     *
+     * <p>Only a UID that base or overlay has is hidden: the cache will hear of its end, which is what takes the entry back. An
+     * answer that comes after that end must leave nothing behind.
+     *
+     * @param uid the UID that is gone; {@code ""} for the one the snapshot shows
+     */
+    void gone(ObjectKey key, String uid) {
+        while (keepsOverlay) {
+            State before = current;
+            RawObject known = before.base.get(key);
+            Own shown = before.overlay.get(key);
+            RawObject written = shown == null ? null : shown.object();
+            RawObject meant = null;
+            if (written != null && (uid.isEmpty() || written.uid().equals(uid))) {
+                meant = written;
+            } else if (written == null
+                    && known != null
+                    && (uid.isEmpty() || known.uid().equals(uid))) {
+                meant = known; // a later incarnation that was written already outranks this deletion
+            }
+            if (meant == null || !ResourceVersions.comparable(meant.resourceVersion())) {
+                return;
+            }
+            if (CURRENT.compareAndSet(this, before, before.with(Own.deleted(meant)))) {
+                return;
+            }
+        }
+    }
+
+    /**
+     * What handlers must be told of an own write that the state is beyond and does not have (P-C11, D7): nothing, when an event
+     * said so; else that it has come and gone.
+     */
+    List<Change> passed(RawObject object) {
+        State state = current;
+        RawObject known = state.base.get(object.key());
+        boolean has = known != null && known.uid().equals(object.uid());
+        return has || deleted.containsKey(object.uid()) ? List.of() : List.of(new Change.Passed(object, known));
+    }
+
+    /** Whether the store has this very version, so that the bytes that arrived need not be kept. */
+    RawObject same(RawObject arrived) {
+        RawObject known = current.base.get(arrived.key());
+        return known != null
+                        && known.uid().equals(arrived.uid())
+                        && known.resourceVersion().equals(arrived.resourceVersion())
+                ? known
+                : stored(arrived);
+    }
+
+    /**
+     * What a list or the initial events of a watch said: all there is at one version.
+     *
+     * @param items what could be read
+     * @param version the version of the whole
+     * @param freshness how the server was asked
+     * @param unread keys that are there and could not be read
+     * @param nameless how many items could not be read and did not even show their key: nothing absent may be taken as gone (D32)
+     */
+    record Replaced(
+            SortedTree<ObjectKey, RawObject> items,
+            String version,
+            Freshness freshness,
+            Collection<ObjectKey> unread,
+            int nameless) {
+        /** What the version of a list means. */
+        enum Freshness {
+            /** At least as new as the last one: the version cannot be lower. */
+            NOT_OLDER,
+            /** What etcd had: a lower version means that its history went back. */
+            CONSISTENT
+        }
+    }
+
+    /** An empty collection for {@link Replaced}. */
+    static SortedTree<ObjectKey, RawObject> nothing() {
+        return SortedTree.empty(SERVER);
+    }
+
+    /**
+     * Starts to apply a relist. The store must not be changed by anything but {@link #own} and {@link #gone} until
+     * {@link Replacement#advance} has answered true.
+     */
+    Replacement replace(Replaced replaced) {
+        return new Replacement(replaced);
+    }
+
+    /**
+     * A relist on its way into the store: compared in slices, published at once (P-C10). Walks the old and the new keys side by
+     * side; what is unchanged is neither copied nor told. Confined to the lane.
+     */
+    final class Replacement {
+        private static final int SLICE = 64;
+
+        private final Replaced replaced;
+        private final State start = current;
+        private final boolean reset;
+        private final Iterator<RawObject> known = start.base.entries().iterator();
+        private final Iterator<RawObject> listed;
+        private final List<Change> deletes = new ArrayList<>();
+        private final List<Change> others = new ArrayList<>();
+        private final List<RawObject> doubted = new ArrayList<>();
+        private Layer<RawObject> base = start.base;
+        private @Nullable RawObject nextKnown;
+        private @Nullable RawObject nextListed;
+
+        private Replacement(Replaced replaced) {
+            this.replaced = replaced;
+            this.listed = replaced.items.iterator();
+            this.reset = replaced.freshness == Replaced.Freshness.CONSISTENT
+                    && !start.version.isEmpty()
+                    && older(replaced.version, start.version);
+            stepKnown();
+            stepListed();
+        }
+
+        /** Goes on; true when the new state is published. */
+        boolean advance(java.util.function.BooleanSupplier shouldYield) {
+            for (int done = 1; nextKnown != null || nextListed != null; done++) {
+                compare(nextKnown, nextListed);
+                if (done % SLICE == 0 && shouldYield.getAsBoolean()) {
+                    return false;
+                }
+            }
+            if (reset) {
+                deleted.clear();
+            }
+            String version = reset || !checksVersions ? replaced.version : later(start.version, replaced.version);
+            for (Own own : publish(reset ? start.epoch + 1 : start.epoch, version, base)) {
+                RawObject written = own.object();
+                if (written != null) {
+                    others.addAll(cameAndWent(written));
+                }
+            }
+            return true;
+        }
+
+        /** Whether the server's versions went back: an epoch of its own begins. */
+        boolean reset() {
+            return reset;
+        }
+
+        /** Deletes first, then adds and updates in key order (P-C3). */
+        List<Change> changes() {
+            deletes.addAll(others);
+            return deletes;
+        }
+
+        /** Kept although the list lacks them, since it held items without a key: to be asked for one by one. */
+        List<RawObject> doubted() {
+            return doubted;
+        }
+
+        private List<Change> cameAndWent(RawObject written) {
+            RawObject before = start.base.get(written.key());
+            boolean told = before != null && before.uid().equals(written.uid());
+            return told ? List.of() : passed(written);
+        }
+
+        private void compare(@Nullable RawObject old, @Nullable RawObject item) {
+            if (item == null || (old != null && SERVER.compare(old.key(), item.key()) < 0)) {
+                if (old != null) {
+                    absent(old);
+                    stepKnown();
+                }
+            } else if (old == null || SERVER.compare(old.key(), item.key()) > 0) {
+                added(item);
+                stepListed();
+            } else {
+                both(old, item);
+                stepKnown();
+                stepListed();
+            }
+        }
+
+        private void absent(RawObject old) {
+            if (replaced.unread.contains(old.key())) {
+                return;
+            }
+            if (replaced.nameless > 0) {
+                doubted.add(old);
+                return;
+            }
+            remember(old.uid(), old.resourceVersion());
+            deletes.add(new Change.Deleted(old, old));
+            base = base.without(old.key());
+        }
+
+        private void added(RawObject item) {
+            others.add(new Change.Added(item));
+            base = base.with(item);
+        }
+
+        private void both(RawObject old, RawObject item) {
+            if (!old.uid().equals(item.uid())) {
+                remember(old.uid(), old.resourceVersion());
+                deletes.add(new Change.Deleted(old, old));
+                added(item);
+            } else if (reset
+                    ? !old.resourceVersion().equals(item.resourceVersion())
+                    : newer(item.resourceVersion(), old.resourceVersion()) || regresses(old, item)) {
+                others.add(new Change.Updated(old, item));
+                base = base.with(item);
+            }
+        }
+
+        private boolean regresses(RawObject old, RawObject item) {
+            return !checksVersions && older(item.resourceVersion(), old.resourceVersion());
+        }
+
+        private void stepKnown() {
+            nextKnown = known.hasNext() ? known.next() : null;
+        }
+
+        private void stepListed() {
+            nextListed = listed.hasNext() ? listed.next() : null;
+        }
+    }
+}

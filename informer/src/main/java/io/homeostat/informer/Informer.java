@@ -1,0 +1,552 @@
+package io.homeostat.informer;
+
+import io.homeostat.client.ApiClient;
+import io.homeostat.client.ApiException;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.Query;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import io.homeostat.client.WatchFrame;
+import io.homeostat.client.Write;
+import io.homeostat.client.WriteObserver;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Lane;
+import io.homeostat.core.Registration;
+import io.homeostat.informer.DeltaFifo.Delta;
+import io.homeostat.informer.InformerState.Phase;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The cache of one identity (D29): a {@link Reflector} fills the {@link DeltaFifo}, the informer's lane empties it into the
+ * {@link Indexer} and tells the {@link HandlerLane}s what changed.
+ *
+ * <p><b>Order.</b> The server's. A state is published before any handler hears of it; a handler that is added begins at one exact
+ * place in the log, with all there is at that place (P-C5). <b>Threads.</b> Everything that changes anything runs on one engine lane, in
+ * turns; reads and own writes from any thread meet it in the Indexer's one reference. <b>Memory.</b> The store, a bounded log, and
+ * what handlers have waiting. <b>Failure.</b> Never ends by itself; {@link #close} ends it in any state, at once (P-C13).
+ */
+final class Informer implements Reflector.Cache, Doubts.Verdict {
+    /*
+     * Invariants
+     * - The work under way and the log are emptied in order: nothing is applied beside them.
+     * - After close nothing is published, no handler is called, and no timer or stream is left.
+     */
+
+    /** The most changes handed to handlers without looking at the turn's time. */
+    private static final int SLICE = 256;
+
+    private static final Logger LOG = LoggerFactory.getLogger(Informer.class);
+
+    /** A piece of work on the lane that may take several turns. */
+    private interface Work {
+        /** Goes on; true when it is done. */
+        boolean advance();
+    }
+
+    private final EngineRuntime runtime;
+    private final ResourceType<?> type;
+    private final String namespace;
+    private final String name;
+    private final Lane lane;
+    private final Indexer indexer;
+    private final Reflector reflector;
+    private final Doubts doubts;
+    private final CompletableFuture<Void> synced = new CompletableFuture<>();
+    private final List<Listening> listeners = new CopyOnWriteArrayList<>();
+
+    // volatile: written on the lane, read by anyone who asks for the state.
+    private volatile Status status;
+    private volatile boolean closed; // set once by any thread; the lane and writers stop at it
+
+    // All below: confined to the lane.
+    private final DeltaFifo fifo = new DeltaFifo();
+    private final List<HandlerLane<?>> handlers = new ArrayList<>();
+    private final TreeSet<ObjectKey> quarantined = new TreeSet<>();
+    private @Nullable Work work;
+    private boolean pumping;
+    private boolean turnAsked;
+
+    /** What {@link #state} tells beside what the Indexer knows. */
+    private record Status(
+            Phase phase,
+            long since,
+            boolean filled,
+            @Nullable ApiException lastError,
+            long relists,
+            Set<ObjectKey> quarantined) {}
+
+    /** One registration, even where the same listener is registered twice. */
+    private static final class Listening {
+        final Consumer<InformerState> told;
+
+        Listening(Consumer<InformerState> told) {
+            this.told = told;
+        }
+    }
+
+    Informer(EngineRuntime runtime, ApiClient client, ResourceType<?> type, String namespace, String labelSelector) {
+        this.runtime = runtime;
+        this.type = type;
+        this.namespace = namespace;
+        this.name = type
+                + (namespace.isEmpty() ? "" : " in " + namespace)
+                + (labelSelector.isEmpty() ? "" : " with " + labelSelector);
+        this.lane = runtime.lane("informer " + name);
+        this.indexer = new Indexer(
+                LabelSelector.of(labelSelector),
+                !runtime.planted("informer.no-version-check"),
+                !runtime.planted("informer.no-overlay"));
+        Query selection = Query.in(namespace).with("labelSelector", labelSelector);
+        this.reflector = new Reflector(runtime, client, type, selection, lane, this);
+        this.doubts = new Doubts(runtime, client, type, lane, this);
+        this.status = new Status(Phase.IDLE, runtime.nanos(), false, null, 0, Set.of());
+    }
+
+    void start() {
+        lane.execute(() -> {
+            if (!closed) {
+                reflector.start();
+            }
+        });
+    }
+
+    Indexer.State snapshot() {
+        return indexer.state();
+    }
+
+    CompletionStage<Void> synced() {
+        return synced.minimalCompletionStage();
+    }
+
+    InformerState state() {
+        Status now = status;
+        return new InformerState(
+                now.phase,
+                now.since,
+                now.filled,
+                now.lastError,
+                indexer.state().version(),
+                now.relists,
+                now.quarantined);
+    }
+
+    Registration onStateChange(Consumer<InformerState> listener) {
+        Listening listening = new Listening(listener);
+        listeners.add(listening);
+        return () -> listeners.remove(listening);
+    }
+
+    /** The handler begins with the next thing the log holds; it is told of all there is at that place. */
+    void add(HandlerLane<?> handler) {
+        onLane(() -> {
+            fifo.add(new Delta.Begins(handler));
+            pump();
+        });
+        if (closed) {
+            handler.close(); // the lane may have dropped it
+        }
+    }
+
+    void remove(HandlerLane<?> handler) {
+        onLane(() -> handlers.remove(handler));
+    }
+
+    private void onLane(Runnable work) {
+        lane.execute(() -> {
+            if (!closed) {
+                work.run();
+            }
+        });
+    }
+
+    /** Whether objects of that write are kept here, whatever class or version it was made in (D29). */
+    private boolean concerns(Write write) {
+        return write.type().group().equals(type.group())
+                && write.type().plural().equals(type.plural())
+                && (namespace.isEmpty() || namespace.equals(write.key().namespace()))
+                && (write.subresource().isEmpty() || write.subresource().equals("status"));
+    }
+
+    /** Shows a completed write of this process. Any thread; never waits. */
+    void written(WriteObserver.Done done) {
+        if (closed || !concerns(done.write())) {
+            return;
+        }
+        RawObject object = done.object();
+        boolean gone = object == null
+                // Some resources answer the last state of what is gone; what is held has a deletion time.
+                || (done.write().verb() == Write.Verb.DELETE && object.deletionTimestamp() == null);
+        if (gone) {
+            ObjectKey key = object == null ? done.write().key() : object.key();
+            indexer.gone(key, object == null ? done.uid() : object.uid());
+        } else if (object != null && indexer.own(object) == Indexer.Outcome.PASSED) {
+            onLane(() -> {
+                fifo.add(new Delta.Passed(object));
+                pump();
+            });
+        }
+    }
+
+    /** Ends everything: streams, timers, handlers. From any thread, in any state. */
+    void close() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        lane.execute(() -> {
+            reflector.stop();
+            doubts.clear();
+            for (Delta left = fifo.poll(); left != null; left = fifo.poll()) {
+                if (left instanceof Delta.Begins begins) {
+                    begins.handler().close();
+                }
+            }
+            work = null;
+            for (HandlerLane<?> handler : List.copyOf(handlers)) {
+                handler.close();
+            }
+            handlers.clear();
+            listeners.clear();
+            synced.completeExceptionally(
+                    new IllegalStateException("The informer of " + name + " was closed before its cache was complete"));
+            lane.close();
+        });
+    }
+
+    // ---- the lane: from the log into the store
+
+    private void pump() {
+        if (pumping || turnAsked) {
+            return; // called from within, or a turn that goes on is queued: the order of the log holds
+        }
+        pumping = true;
+        try {
+            while (!closed) {
+                if (work == null) {
+                    Delta next = fifo.poll();
+                    if (next == null) {
+                        break;
+                    }
+                    work = begin(next);
+                }
+                if (!work.advance()) {
+                    break;
+                }
+                work = null;
+                if (lane.shouldYield()) {
+                    break;
+                }
+            }
+        } finally {
+            pumping = false;
+        }
+        if (closed) {
+            return;
+        }
+        if (work != null || !fifo.isEmpty()) {
+            turnAsked = true;
+            lane.execute(() -> {
+                turnAsked = false;
+                pump();
+            });
+        }
+        reflector.feed();
+    }
+
+    private Work begin(Delta delta) {
+        if (delta instanceof Delta.Events events) {
+            lane.charge((int) Math.min(events.bytes(), Integer.MAX_VALUE));
+            heal(events.events());
+            return telling(indexer.apply(events.events()), ResourceEventHandler.Phase.LATER);
+        }
+        if (delta instanceof Delta.Bookmark bookmark) {
+            indexer.bookmark(bookmark.version());
+        } else if (delta instanceof Delta.Replaced replaced) {
+            return replacing(replaced.all());
+        } else if (delta instanceof Delta.Begins begins) {
+            return beginning(begins.handler());
+        } else if (delta instanceof Delta.Confirmed confirmed) {
+            return telling(indexer.confirm(confirmed.object()), ResourceEventHandler.Phase.LATER);
+        } else if (delta instanceof Delta.Denied denied) {
+            return telling(indexer.deny(denied.asked()), ResourceEventHandler.Phase.LATER);
+        } else if (delta instanceof Delta.Passed passed) {
+            return telling(indexer.passed(passed.object()), ResourceEventHandler.Phase.LATER);
+        } else if (delta instanceof Delta.Then then) {
+            then.next().run();
+        }
+        return () -> true;
+    }
+
+    private Work telling(List<Change> changes, ResourceEventHandler.Phase phase) {
+        return new Work() {
+            private int told;
+
+            @Override
+            public boolean advance() {
+                while (told < changes.size()) {
+                    int end = Math.min(told + SLICE, changes.size());
+                    List<Change> slice = changes.subList(told, end);
+                    for (HandlerLane<?> handler : handlers) {
+                        handler.offer(slice, phase);
+                    }
+                    told = end;
+                    if (told < changes.size() && lane.shouldYield()) {
+                        return false;
+                    }
+                }
+                return true;
+            }
+        };
+    }
+
+    private Work replacing(Indexer.Replaced all) {
+        Indexer.Replacement replacement = indexer.replace(all);
+        boolean first = !status.filled;
+        return new Work() {
+            private @Nullable Work tell;
+
+            @Override
+            public boolean advance() {
+                if (tell == null) {
+                    if (!replacement.advance(lane::shouldYield)) {
+                        return false;
+                    }
+                    tell = telling(
+                            replacement.changes(),
+                            first ? ResourceEventHandler.Phase.INITIAL : ResourceEventHandler.Phase.LATER);
+                }
+                if (!tell.advance()) {
+                    return false;
+                }
+                replaced(replacement, all, first);
+                return true;
+            }
+        };
+    }
+
+    private void replaced(Indexer.Replacement replacement, Indexer.Replaced all, boolean first) {
+        if (replacement.reset()) {
+            LOG.atWarn()
+                    .addKeyValue("resource", name)
+                    .addKeyValue("resourceVersion", all.version())
+                    .addKeyValue("epoch", indexer.state().epoch())
+                    .log("The server's versions went back (etcd restored?): the cache begins a new epoch");
+        }
+        doubts.clear();
+        quarantined.clear();
+        quarantined.addAll(all.unread());
+        for (RawObject kept : replacement.doubted()) {
+            doubts.add(new Doubts.Doubt(kept.key(), kept));
+        }
+        for (ObjectKey key : all.unread()) {
+            doubts.add(new Doubts.Doubt(key, indexer.state().base().get(key)));
+        }
+        status = new Status(
+                status.phase,
+                status.since,
+                true,
+                status.lastError,
+                reflector.relists(),
+                Collections.unmodifiableSet(new TreeSet<>(quarantined)));
+        if (first) {
+            for (HandlerLane<?> handler : handlers) {
+                handler.initialsOffered();
+            }
+            synced.complete(null);
+        }
+    }
+
+    private Work beginning(HandlerLane<?> handler) {
+        if (handler.isClosed()) {
+            return () -> true;
+        }
+        handlers.add(handler);
+        if (!status.filled) {
+            return () -> true; // it gets the first list like all the others
+        }
+        Iterator<RawObject> all = indexer.state().base().entries().iterator();
+        return () -> {
+            while (all.hasNext()) {
+                List<Change> slice = new ArrayList<>(SLICE);
+                while (all.hasNext() && slice.size() < SLICE) {
+                    slice.add(new Change.Added(all.next()));
+                }
+                handler.offer(slice, ResourceEventHandler.Phase.INITIAL);
+                if (all.hasNext() && lane.shouldYield()) {
+                    return false;
+                }
+            }
+            handler.initialsOffered();
+            return true;
+        };
+    }
+
+    /** A new version of an unreadable object heals it. */
+    private void heal(List<WatchFrame.Event> events) {
+        if (quarantined.isEmpty()) {
+            return;
+        }
+        for (WatchFrame.Event event : events) {
+            doubts.settle(event.object().key());
+            release(event.object().key());
+        }
+    }
+
+    private void release(ObjectKey key) {
+        if (quarantined.remove(key)) {
+            publishQuarantine();
+        }
+    }
+
+    private void publishQuarantine() {
+        Status now = status;
+        status = new Status(
+                now.phase,
+                now.since,
+                now.filled,
+                now.lastError,
+                now.relists,
+                Collections.unmodifiableSet(new TreeSet<>(quarantined)));
+    }
+
+    // ---- what the Reflector calls, on the lane
+
+    @Override
+    public String version() {
+        return indexer.state().version();
+    }
+
+    @Override
+    public boolean filled() {
+        return status.filled;
+    }
+
+    @Override
+    public RawObject same(RawObject arrived) {
+        return indexer.same(arrived);
+    }
+
+    @Override
+    public void events(List<WatchFrame.Event> events) {
+        long bytes = 0;
+        for (WatchFrame.Event event : events) {
+            bytes += event.object().bytes().length;
+        }
+        fifo.add(new Delta.Events(events, bytes));
+        pump();
+    }
+
+    @Override
+    public void bookmark(String version) {
+        fifo.add(new Delta.Bookmark(version));
+        pump();
+    }
+
+    @Override
+    public void replaced(Indexer.Replaced all) {
+        fifo.add(new Delta.Replaced(all));
+        pump();
+    }
+
+    @Override
+    public void afterApplied(Runnable next) {
+        fifo.add(new Delta.Then(next));
+        pump();
+    }
+
+    @Override
+    public boolean hasRoom() {
+        return fifo.hasRoom();
+    }
+
+    @Override
+    public void unread(String problem, @Nullable ObjectKey key) {
+        LOG.atWarn()
+                .addKeyValue("resource", name)
+                .addKeyValue("object", key == null ? "unknown" : key)
+                .addKeyValue("problem", problem)
+                .log("The server sent something that cannot be read; it is contained, its siblings go on");
+        if (key != null && quarantined.add(key)) {
+            publishQuarantine();
+        }
+    }
+
+    @Override
+    public void entered(Phase phase, String verb, @Nullable ApiException cause) {
+        Status before = status;
+        boolean changed = before.phase != phase;
+        ApiException error = cause != null ? cause : phase == Phase.WATCHING ? null : before.lastError;
+        status = new Status(
+                phase,
+                changed ? runtime.nanos() : before.since,
+                before.filled,
+                error,
+                before.relists,
+                before.quarantined);
+        if (!changed) {
+            return;
+        }
+        log(before.phase, phase, verb, cause);
+        InformerState now = state();
+        for (Listening listening : listeners) {
+            try {
+                listening.told.accept(now);
+            } catch (RuntimeException | AssertionError | StackOverflowError | LinkageError problem) {
+                LOG.atError()
+                        .setCause(problem)
+                        .addKeyValue("resource", name)
+                        .addKeyValue("phase", phase)
+                        .log("A listener to the informer's state threw; the informer goes on");
+            }
+        }
+    }
+
+    private void log(Phase before, Phase now, String verb, @Nullable ApiException cause) {
+        boolean trouble = now == Phase.FORBIDDEN || now == Phase.WAITING_FOR_TYPE || now == Phase.BACKING_OFF;
+        boolean recovered =
+                before == Phase.FORBIDDEN || before == Phase.WAITING_FOR_TYPE || before == Phase.BACKING_OFF;
+        var event = trouble ? LOG.atWarn() : recovered ? LOG.atInfo() : LOG.atDebug();
+        event = event.addKeyValue("resource", name).addKeyValue("verb", verb).addKeyValue("was", before);
+        if (cause != null) {
+            event = event.addKeyValue("answer", cause.getMessage());
+        }
+        event.log("The informer is {}", now);
+    }
+
+    // ---- what Doubts find out, on the lane
+
+    @Override
+    public void found(RawObject object) {
+        release(object.key());
+        fifo.add(new Delta.Confirmed(object));
+        pump();
+    }
+
+    @Override
+    public void gone(Doubts.Doubt doubt) {
+        release(doubt.key());
+        if (doubt.known() != null) {
+            fifo.add(new Delta.Denied(doubt.known()));
+            pump();
+        }
+    }
+
+    @Override
+    public void unreadable(ObjectKey key) {
+        if (quarantined.add(key)) {
+            publishQuarantine();
+        }
+    }
+}

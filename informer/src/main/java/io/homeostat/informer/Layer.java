@@ -1,0 +1,148 @@
+package io.homeostat.informer;
+
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.OwnerRef;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Entries by key, and which of them have an owner reference to which UID. Immutable; edits share structure. The order of keys is by
+ * namespace first, so that the entries of a namespace are a range and need no index of their own.
+ *
+ * @param <E> the entry
+ */
+final class Layer<E> {
+    /** How entries are read. */
+    interface Shape<E> extends SortedTree.Order<ObjectKey, E> {
+        /** The owner references of an entry. */
+        List<OwnerRef> ownersOf(E entry);
+
+        @Override
+        default int compare(ObjectKey left, ObjectKey right) {
+            return left.namespace().equals(right.namespace())
+                    ? left.name().compareTo(right.name())
+                    : left.namespace().compareTo(right.namespace());
+        }
+    }
+
+    /** One fact of the owner index. An empty name cannot be a key, so the least element of a UID is made with a null key. */
+    private record Owned(String uid, @Nullable ObjectKey key) {}
+
+    private static final SortedTree.Order<Owned, Owned> BY_OWNER = new SortedTree.Order<>() {
+        @Override
+        public Owned keyOf(Owned element) {
+            return element;
+        }
+
+        @Override
+        public int compare(Owned left, Owned right) {
+            int byUid = left.uid.compareTo(right.uid);
+            if (byUid != 0) {
+                return byUid;
+            }
+            if (left.key == null || right.key == null) {
+                return Boolean.compare(left.key != null, right.key != null);
+            }
+            return left.key.compareTo(right.key);
+        }
+    };
+
+    private final Shape<E> shape;
+    private final SortedTree<ObjectKey, E> entries;
+    private final SortedTree<Owned, Owned> owned;
+
+    private Layer(Shape<E> shape, SortedTree<ObjectKey, E> entries, SortedTree<Owned, Owned> owned) {
+        this.shape = shape;
+        this.entries = entries;
+        this.owned = owned;
+    }
+
+    static <E> Layer<E> empty(Shape<E> shape) {
+        return new Layer<>(shape, SortedTree.empty(shape), SortedTree.empty(BY_OWNER));
+    }
+
+    SortedTree<ObjectKey, E> entries() {
+        return entries;
+    }
+
+    int size() {
+        return entries.size();
+    }
+
+    boolean isEmpty() {
+        return entries.isEmpty();
+    }
+
+    @Nullable
+    E get(ObjectKey key) {
+        return entries.get(key);
+    }
+
+    /** With {@code entry} in the place of any of the same key. */
+    Layer<E> with(E entry) {
+        E before = entries.get(shape.keyOf(entry));
+        return new Layer<>(shape, entries.with(entry), reindexed(before, entry));
+    }
+
+    Layer<E> without(ObjectKey key) {
+        E before = entries.get(key);
+        return before == null ? this : new Layer<>(shape, entries.without(key), reindexed(before, null));
+    }
+
+    private SortedTree<Owned, Owned> reindexed(@Nullable E before, @Nullable E after) {
+        List<OwnerRef> old = before == null ? List.of() : shape.ownersOf(before);
+        List<OwnerRef> now = after == null ? List.of() : shape.ownersOf(after);
+        if (old.equals(now)) {
+            return owned;
+        }
+        SortedTree<Owned, Owned> index = owned;
+        if (before != null) {
+            for (OwnerRef owner : old) {
+                index = index.without(new Owned(owner.uid(), shape.keyOf(before)));
+            }
+        }
+        if (after != null) {
+            for (OwnerRef owner : now) {
+                index = index.with(new Owned(owner.uid(), shape.keyOf(after)));
+            }
+        }
+        return index;
+    }
+
+    /** The keys of the entries that have an owner reference to that UID, in key order. */
+    List<ObjectKey> keysOwnedBy(String uid) {
+        List<ObjectKey> keys = new ArrayList<>();
+        Iterator<Owned> from = owned.iterator(new Owned(uid, null));
+        while (from.hasNext()) {
+            Owned next = from.next();
+            if (!next.uid.equals(uid)) {
+                break;
+            }
+            if (next.key != null) {
+                keys.add(next.key);
+            }
+        }
+        return keys;
+    }
+
+    /** How many facts the owner index holds. */
+    int indexSize() {
+        return owned.size();
+    }
+
+    /** The entries of one namespace, in key order. */
+    List<E> inNamespace(String namespace) {
+        List<E> found = new ArrayList<>();
+        Iterator<E> from = entries.iterator(new ObjectKey(namespace, "\0"));
+        while (from.hasNext()) {
+            E next = from.next();
+            if (!shape.keyOf(next).namespace().equals(namespace)) {
+                break;
+            }
+            found.add(next);
+        }
+        return found;
+    }
+}

@@ -1,0 +1,66 @@
+package io.homeostat.informer;
+
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.OwnerRef;
+import io.homeostat.client.RawObject;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a completed write of this process says of one key until the cache has caught up with it (D10). Immutable.
+ *
+ * @param key the object
+ * @param uid the UID it speaks of
+ * @param version the version the write gave the object; for a deletion, which has none, the newest version of that UID known then
+ * @param object the object as written; null when readers must no longer see that UID
+ * @param fate what the write did to it
+ */
+record Own(ObjectKey key, String uid, String version, @Nullable RawObject object, Fate fate) {
+    /** What a write did. */
+    enum Fate {
+        /** It exists, at {@code version}. */
+        WRITTEN,
+        /** It exists but does not match the informer's selector any more since {@code version}. */
+        LEFT,
+        /** It is deleted: that UID never comes back. */
+        DELETED
+    }
+
+    static Own written(RawObject object) {
+        return new Own(object.key(), object.uid(), object.resourceVersion(), object, Fate.WRITTEN);
+    }
+
+    static Own left(RawObject object) {
+        return new Own(object.key(), object.uid(), object.resourceVersion(), null, Fate.LEFT);
+    }
+
+    static Own deleted(RawObject newestKnown) {
+        return new Own(newestKnown.key(), newestKnown.uid(), newestKnown.resourceVersion(), null, Fate.DELETED);
+    }
+
+    /** How a {@link Layer} reads it. */
+    static final Layer.Shape<Own> SHAPE = new Layer.Shape<>() {
+        @Override
+        public ObjectKey keyOf(Own own) {
+            return own.key;
+        }
+
+        @Override
+        public List<OwnerRef> ownersOf(Own own) {
+            return own.object == null ? List.of() : own.object.owners();
+        }
+    };
+
+    /**
+     * What a reader sees where the server's part of the cache has {@code base}; null for nothing. An earlier UID is hidden, too: this
+     * process has written a later one under the key, so the earlier is gone, whether the cache knows or not.
+     */
+    @Nullable
+    RawObject over(@Nullable RawObject base) {
+        if (object != null || base == null) {
+            return object;
+        }
+        boolean dead = base.uid().equals(uid) || Indexer.older(base.resourceVersion(), version);
+        return dead ? null : base;
+    }
+}

@@ -1,0 +1,802 @@
+package io.homeostat.informer;
+
+import io.homeostat.client.ApiClient;
+import io.homeostat.client.ApiException;
+import io.homeostat.client.ListItem;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.Query;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import io.homeostat.client.ResourceVersions;
+import io.homeostat.client.Streams;
+import io.homeostat.client.WatchFrame;
+import io.homeostat.core.Backoff;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Lane;
+import io.homeostat.core.Registration;
+import io.homeostat.informer.Indexer.Replaced.Freshness;
+import io.homeostat.informer.InformerState.Phase;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Keeps one cache at what the server has: all there is first, then every change, for ever.
+ *
+ * <pre>
+ *            start                  refused (400, 405, 415, 422), no progress, broken 3 times
+ *   IDLE ───────────► STREAMING ──────────────────────────────► LISTING ◄────────────┐
+ *                     (WatchList) ◄── 410 on the watch,          (pages)              │
+ *                        │            two torn frames at one        │                 │
+ *           end bookmark │            version, two empty watches    │ last page       │
+ *                        ▼                                          ▼                 │
+ *                     WATCHING ◄──────────────────────────────── WATCHING            │
+ *                        │ any break, silence, clean end: again from the last version │
+ *                        ▼                                                            │
+ *     BACKING_OFF (429, 5xx, no answer) · FORBIDDEN (401, 403) · WAITING_FOR_TYPE (404) ── after the wait: what failed
+ *
+ *   any state ── stop ──► STOPPED
+ * </pre>
+ *
+ * <p><b>Order.</b> What the server said reaches the {@link Cache} in its order; the next stream is opened only when everything
+ * the last one said has been applied, from the version that has been applied. <b>Threads.</b> Confined to the informer's lane; nothing
+ * waits. <b>Memory.</b> A list under way; otherwise at most {@value #DEMAND} batches of the client, since no more are asked for while
+ * the cache has no room. <b>Failure.</b> Nothing ends it but {@link #stop}: whatever a server answers, or does not, leads to another
+ * attempt and to a state that says so (P-C8, P-C9, P-C12).
+ */
+final class Reflector {
+    /*
+     * Invariants
+     * - Exactly one activity is current: a stream, a wait, or none. Callbacks of any other one are dropped.
+     * - A resource version is used for a request only when everything up to it has been applied.
+     * - Every activity has a timer or a deadline of the client that ends it.
+     */
+
+    /** Batches of a watch that may be under way. */
+    static final int DEMAND = 2;
+
+    /** The wait after an answer that is a refusal for now (client-go's numbers; D38). */
+    static final Backoff ANSWERED = new Backoff(Duration.ofMillis(800), 2, Duration.ofSeconds(30), 1.0);
+    /** The pace of probing a server that does not answer: at most every 2 s … */
+    static final Backoff PROBING = new Backoff(Duration.ofMillis(100), 2, Duration.ofMillis(1300), 0.5);
+    /** … and after the first minute at most every 10 s (D38). */
+    static final Backoff PROBING_LONG = new Backoff(Duration.ofMillis(6600), 1, Duration.ofMillis(6600), 0.5);
+
+    static final Duration FIRST_MINUTE = Duration.ofMinutes(1);
+    /** The pace of asking for a type that is not served. */
+    static final Backoff MISSING = new Backoff(Duration.ofMillis(500), 1.5, Duration.ofSeconds(3), 0.3);
+    /** How long and how often a type must be missing before its objects are taken as gone with it. */
+    static final Duration GONE_AFTER = Duration.ofSeconds(3);
+
+    static final int GONE_ANSWERS = 3;
+    /** A watch that lived this long makes earlier failures forgotten. */
+    static final Duration STABLE = Duration.ofSeconds(30);
+    /** Lists and initial events that stand still for this long are given up. */
+    static final Duration PROGRESS = Duration.ofSeconds(30);
+    /** A watch with bookmarks (about one a minute) that is silent for this long is cut (D9). */
+    static final Duration SILENCE = Duration.ofSeconds(90);
+    /** The same without bookmarks, beyond its own timeoutSeconds. */
+    static final Duration SLACK = Duration.ofSeconds(30);
+    /** Watches that end sooner than this, with nothing said, are refusals without a word. */
+    static final Duration EMPTY = Duration.ofSeconds(2);
+    /** Relists after a restart of the server do not all come at once. */
+    static final Duration SPREAD = Duration.ofSeconds(1);
+
+    static final int PAGE = 500;
+    private static final int STREAM_BREAKS = 3;
+    private static final int WATCH_SECONDS = 300;
+
+    /** What is kept up to date. Called on the lane. */
+    interface Cache {
+        /** The version up to which everything has been applied. */
+        String version();
+
+        /** Whether it has been complete once. */
+        boolean filled();
+
+        /** The instance to keep for an object that arrived: the one that is there already, when nothing changed. */
+        RawObject same(RawObject arrived);
+
+        /** Changes, in order. */
+        void events(List<WatchFrame.Event> events);
+
+        /** Everything up to this version has been said. */
+        void bookmark(String version);
+
+        /** All there is. */
+        void replaced(Indexer.Replaced all);
+
+        /** Runs {@code next} on the lane when everything said so far has been applied. */
+        void afterApplied(Runnable next);
+
+        /** Whether more may be asked of the server. */
+        boolean hasRoom();
+
+        /** The reflector is in this phase now, because of that. */
+        void entered(Phase phase, String verb, @Nullable ApiException cause);
+
+        /** Something arrived that cannot be read. */
+        void unread(String problem, @Nullable ObjectKey key);
+    }
+
+    private final EngineRuntime runtime;
+    private final ApiClient client;
+    private final ResourceType<?> type;
+    private final Query selection;
+    private final Lane lane;
+    private final Cache cache;
+    private final RandomGenerator random;
+
+    // All below: confined to the lane.
+    private @Nullable Activity current;
+    private Phase phase = Phase.IDLE;
+    private boolean stopped;
+    /** Whether this server streams initial events of this type; remembered once it did not. */
+    private boolean streams = true;
+    /** Whether the next list must be what etcd has, since the last version was refused. */
+    private boolean fresh;
+    /** Whether the next list is asked for in one piece, since a page was refused. */
+    private boolean whole;
+
+    private boolean bookmarking;
+    private int answers;
+    private int probes;
+    private int missing;
+    private int streamBreaks;
+    private int emptyEnds;
+    private long outageSince;
+    private long missingSince;
+    private String tornAt = "";
+    private long relists;
+
+    Reflector(EngineRuntime runtime, ApiClient client, ResourceType<?> type, Query selection, Lane lane, Cache cache) {
+        this.runtime = runtime;
+        this.client = client;
+        this.type = type;
+        this.selection = selection;
+        this.lane = lane;
+        this.cache = cache;
+        this.random = runtime.random("reflector " + lane.name());
+    }
+
+    /** Begins. */
+    void start() {
+        sync();
+    }
+
+    /** Ends for good: nothing is called any more. */
+    void stop() {
+        stopped = true;
+        become(null);
+        enter(Phase.STOPPED, "stop", null);
+    }
+
+    /** The cache may have room again. */
+    void feed() {
+        if (current instanceof WatchStream stream) {
+            stream.ask();
+        }
+    }
+
+    /** How many lists, streamed ones included, have been handed over. */
+    long relists() {
+        return relists;
+    }
+
+    private void become(@Nullable Activity next) {
+        if (current != null) {
+            current.leave();
+        }
+        current = next;
+        if (next != null) {
+            next.begin();
+        }
+    }
+
+    private void enter(Phase next, String verb, @Nullable ApiException cause) {
+        phase = next;
+        cache.entered(next, verb, cause);
+    }
+
+    /** Enters a phase of work at once, unless a trouble is still to be got over: then only when the server has accepted. */
+    private void intend(Phase next, String verb) {
+        if (!troubled()) {
+            enter(next, verb, null);
+        }
+    }
+
+    private boolean troubled() {
+        return phase == Phase.BACKING_OFF || phase == Phase.FORBIDDEN || phase == Phase.WAITING_FOR_TYPE;
+    }
+
+    /** The server has accepted a request. */
+    private void accepted(Phase now, String verb) {
+        outageSince = 0;
+        probes = 0;
+        missing = 0;
+        if (phase != now) {
+            enter(now, verb, null);
+        }
+    }
+
+    private void sync() {
+        if (stopped) {
+            return;
+        }
+        String from = fresh || !cache.filled() ? "" : cache.version();
+        if (streams) {
+            become(new WatchStream(from, new Collecting(from)));
+        } else {
+            become(new ListStream(from));
+        }
+    }
+
+    private void watch() {
+        if (!stopped) {
+            become(new WatchStream(cache.version(), null));
+        }
+    }
+
+    /** Closes the stream now and goes on with {@code next} when all it said is applied. */
+    private void then(Runnable next) {
+        become(null);
+        Object nothing = new Object();
+        settling = nothing;
+        cache.afterApplied(() -> {
+            if (!stopped && current == null && settling == nothing) {
+                next.run();
+            }
+        });
+    }
+
+    private @Nullable Object settling;
+
+    private void pause(Duration delay, Runnable next) {
+        if (!stopped) {
+            become(new Wait(delay, next));
+        }
+    }
+
+    /** Waits as {@code cause} demands, then does {@code next} (again). */
+    private void retry(String verb, ApiException cause, Runnable next) {
+        Duration delay;
+        Phase trouble = Phase.BACKING_OFF;
+        if (cause instanceof ApiException.Unreachable) {
+            long now = runtime.nanos();
+            outageSince = probes == 0 ? now : outageSince;
+            probes++;
+            delay = now - outageSince < FIRST_MINUTE.toNanos()
+                    ? PROBING.delay(probes, random)
+                    : PROBING_LONG.delay(1, random);
+        } else if (cause instanceof ApiException.NotFound) {
+            missingSince = missing == 0 ? runtime.nanos() : missingSince;
+            missing++;
+            trouble = Phase.WAITING_FOR_TYPE;
+            delay = atLeast(MISSING.delay(missing, random), cause);
+            if (missing >= GONE_ANSWERS && runtime.nanos() - missingSince >= GONE_AFTER.toNanos() && cache.filled()) {
+                // The type has been gone for a while: so are its objects, should their deletions have been missed.
+                cache.replaced(
+                        new Indexer.Replaced(Indexer.nothing(), cache.version(), Freshness.NOT_OLDER, List.of(), 0));
+            }
+        } else {
+            answers++;
+            delay = atLeast(ANSWERED.delay(answers, random), cause);
+            if (cause instanceof ApiException.Forbidden || cause instanceof ApiException.Unauthorized) {
+                trouble = Phase.FORBIDDEN;
+            }
+        }
+        enter(trouble, verb, cause);
+        pause(delay, next);
+    }
+
+    private static Duration atLeast(Duration backoff, ApiException cause) {
+        Duration asked = cause.retryAfter().orElse(Duration.ZERO);
+        return asked.compareTo(backoff) > 0 ? asked : backoff;
+    }
+
+    private Duration spread() {
+        return Duration.ofNanos((long) (random.nextDouble() * SPREAD.toNanos()));
+    }
+
+    private static boolean unordered(String version, String than) {
+        return ResourceVersions.comparable(version)
+                && ResourceVersions.comparable(than)
+                && ResourceVersions.compare(version, than) < 0;
+    }
+
+    /** Hands a complete list over; false when the server broke its word and gave an older one. */
+    private boolean complete(Collecting all, String version) {
+        if (!all.from.isEmpty() && unordered(version, all.from)) {
+            return false;
+        }
+        Freshness freshness = all.from.isEmpty() ? Freshness.CONSISTENT : Freshness.NOT_OLDER;
+        cache.replaced(new Indexer.Replaced(all.items, version, freshness, all.unread, all.nameless));
+        fresh = false;
+        whole = false;
+        relists++;
+        return true;
+    }
+
+    private void syncFresh() {
+        fresh = true;
+        sync();
+    }
+
+    /** What a list or watch from that version was refused with: whether only a list without one can help. */
+    private static boolean versionRefused(ApiException cause) {
+        return cause instanceof ApiException.Gone || cause instanceof ApiException.VersionTooLarge;
+    }
+
+    private ApiException silent(String verb, Duration limit, String what) {
+        return ApiException.Unreachable.silent(
+                verb + " " + type, what + " for " + limit.toSeconds() + " s; the stream is given up");
+    }
+
+    /** What is going on. */
+    private abstract static class Activity {
+        abstract void begin();
+
+        abstract void leave();
+    }
+
+    /** Nothing until a moment. */
+    private final class Wait extends Activity {
+        private final Duration delay;
+        private final Runnable next;
+        private @Nullable Registration timer;
+
+        Wait(Duration delay, Runnable next) {
+            this.delay = delay;
+            this.next = next;
+        }
+
+        @Override
+        void begin() {
+            timer = runtime.after(delay, lane, () -> {
+                if (current == this) {
+                    current = null;
+                    next.run();
+                }
+            });
+        }
+
+        @Override
+        void leave() {
+            if (timer != null) {
+                timer.close();
+            }
+        }
+    }
+
+    /** A list on its way: the objects so far. What comes between the initial events is applied here (KEP-3157). */
+    private final class Collecting {
+        final String from;
+        final TreeSet<ObjectKey> unread = new TreeSet<>();
+        SortedTree<ObjectKey, RawObject> items = Indexer.nothing();
+        int nameless;
+
+        Collecting(String from) {
+            this.from = from;
+        }
+
+        /** Whether the object's key is new. */
+        boolean add(RawObject object) {
+            int before = items.size();
+            RawObject known = items.get(object.key());
+            if (known == null || Indexer.newer(object.resourceVersion(), known.resourceVersion())) {
+                items = items.with(cache.same(object));
+            }
+            unread.remove(object.key());
+            return items.size() > before;
+        }
+
+        void remove(RawObject object) {
+            RawObject known = items.get(object.key());
+            if (known != null && known.uid().equals(object.uid())) {
+                items = items.without(object.key());
+            }
+            unread.remove(object.key());
+        }
+
+        void unread(String problem, @Nullable ObjectKey key) {
+            cache.unread(problem, key);
+            if (key == null) {
+                nameless++;
+            } else {
+                unread.add(key);
+                items = items.without(key);
+            }
+        }
+    }
+
+    /** A watch; with {@code collecting}, one that begins with all there is (WatchList). */
+    private final class WatchStream extends Activity implements Streams.WatchListener {
+        private final String from;
+        private @Nullable Collecting collecting;
+        private Streams.@Nullable Handle handle;
+        private @Nullable Registration timer;
+        private final int timeoutSeconds = WATCH_SECONDS + random.nextInt(WATCH_SECONDS + 1);
+        private long openedAt;
+        private long heardAt;
+        private boolean open;
+        private boolean said;
+        private int demanded;
+
+        WatchStream(String from, @Nullable Collecting collecting) {
+            this.from = from;
+            this.collecting = collecting;
+        }
+
+        private String verb() {
+            return "watch";
+        }
+
+        private Phase phase() {
+            return collecting == null ? Phase.WATCHING : Phase.STREAMING;
+        }
+
+        @Override
+        void begin() {
+            intend(phase(), verb());
+            openedAt = runtime.nanos();
+            heardAt = openedAt;
+            Query query = selection
+                    .with("resourceVersion", from)
+                    .with("allowWatchBookmarks", "true")
+                    .with("timeoutSeconds", Integer.toString(timeoutSeconds));
+            if (collecting != null) {
+                query = query.with("sendInitialEvents", "true").with("resourceVersionMatch", "NotOlderThan");
+            }
+            handle = client.watch(type, query, lane, this);
+            ask();
+            guard(limit());
+        }
+
+        @Override
+        void leave() {
+            if (timer != null) {
+                timer.close();
+            }
+            if (handle != null) {
+                handle.close();
+            }
+            if (open && runtime.nanos() - openedAt >= STABLE.toNanos()) {
+                answers = 0;
+                streamBreaks = 0;
+                emptyEnds = 0;
+            }
+        }
+
+        void ask() {
+            if (handle != null && current == this && cache.hasRoom() && demanded < DEMAND) {
+                if (demanded == 0) {
+                    heardAt = runtime.nanos(); // silence while nothing was asked for is ours
+                }
+                int more = DEMAND - demanded;
+                demanded = DEMAND;
+                handle.demand(more);
+            }
+        }
+
+        private Duration limit() {
+            if (collecting != null) {
+                return PROGRESS;
+            }
+            return bookmarking ? SILENCE : Duration.ofSeconds(timeoutSeconds).plus(SLACK);
+        }
+
+        private void guard(Duration wait) {
+            timer = runtime.after(wait, lane, () -> {
+                if (current != this) {
+                    return;
+                }
+                long limit = limit().toNanos();
+                long quiet = demanded == 0 ? 0 : runtime.nanos() - heardAt;
+                if (quiet < limit) {
+                    guard(Duration.ofNanos(limit - quiet));
+                } else {
+                    cut();
+                }
+            });
+        }
+
+        private void cut() {
+            ApiException cause = silent(verb(), limit(), collecting == null ? "Nothing came" : "No initial event came");
+            if (collecting == null) {
+                bookmarking = false;
+                then(() -> retry(verb(), cause, Reflector.this::watch));
+            } else if (open) {
+                streams = false; // it answers, but not what was asked: a list is understood by every server
+                then(() -> retry(verb(), cause, Reflector.this::sync));
+            } else {
+                then(() -> retry(verb(), cause, Reflector.this::sync));
+            }
+        }
+
+        @Override
+        public void opened() {
+            if (current != this) {
+                return;
+            }
+            open = true;
+            openedAt = runtime.nanos();
+            heardAt = openedAt;
+            accepted(phase(), verb());
+        }
+
+        @Override
+        public void frames(List<WatchFrame> frames) {
+            if (current != this) {
+                return;
+            }
+            demanded--;
+            if (collecting == null) {
+                heardAt = runtime.nanos();
+            }
+            List<WatchFrame.Event> events = new ArrayList<>(frames.size());
+            for (WatchFrame frame : frames) {
+                if (frame instanceof WatchFrame.Event event) {
+                    said = true;
+                    if (collecting == null) {
+                        events.add(event);
+                    } else if (event.kind() == WatchFrame.Kind.DELETED) {
+                        collecting.remove(event.object());
+                    } else if (collecting.add(event.object())) {
+                        heardAt = runtime.nanos();
+                    }
+                } else if (frame instanceof WatchFrame.Bookmark bookmark) {
+                    said = true;
+                    flush(events);
+                    if (!bookmarked(bookmark)) {
+                        return;
+                    }
+                } else if (frame instanceof WatchFrame.Failure failure) {
+                    flush(events);
+                    broken(failure.cause());
+                    return;
+                } else if (frame instanceof WatchFrame.Unscannable unscannable) {
+                    if (collecting == null) {
+                        flush(events);
+                        torn(unscannable);
+                        return;
+                    }
+                    collecting.unread(unscannable.problem(), unscannable.key());
+                }
+            }
+            flush(events);
+            ask();
+        }
+
+        private void flush(List<WatchFrame.Event> events) {
+            if (!events.isEmpty()) {
+                cache.events(List.copyOf(events));
+                events.clear();
+            }
+        }
+
+        /** Whether this stream goes on. */
+        private boolean bookmarked(WatchFrame.Bookmark bookmark) {
+            Collecting all = collecting;
+            if (all == null) {
+                bookmarking = true;
+                cache.bookmark(bookmark.resourceVersion());
+                return true;
+            }
+            if (!bookmark.initialEventsEnd()) {
+                return true; // some server's habit; only the annotated one ends the initial events
+            }
+            if (!complete(all, bookmark.resourceVersion())) {
+                then(Reflector.this::syncFresh);
+                return false;
+            }
+            collecting = null;
+            heardAt = runtime.nanos();
+            streamBreaks = 0;
+            enter(Phase.WATCHING, verb(), null);
+            return true;
+        }
+
+        /** A frame that cannot be read: what comes after it must not be applied as if it had been (D32). */
+        private void torn(WatchFrame.Unscannable frame) {
+            cache.unread(frame.problem(), frame.key());
+            then(() -> {
+                String version = cache.version();
+                if (version.equals(tornAt)) {
+                    tornAt = "";
+                    answers++;
+                    pause(ANSWERED.delay(answers, random), Reflector.this::sync);
+                } else {
+                    tornAt = version;
+                    watch();
+                }
+            });
+        }
+
+        @Override
+        public void ended() {
+            if (current != this) {
+                return;
+            }
+            boolean empty = !said && runtime.nanos() - openedAt < EMPTY.toNanos();
+            boolean brief = runtime.nanos() - openedAt < SPREAD.toNanos();
+            if (collecting != null) {
+                initialBroken();
+                then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::sync));
+            } else if (empty && ++emptyEnds >= 2) {
+                // Some servers say "too old" by closing (kubernetes#137089).
+                emptyEnds = 0;
+                then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::sync));
+            } else if (empty || brief) {
+                then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::watch));
+            } else {
+                emptyEnds = 0;
+                then(Reflector.this::watch);
+            }
+        }
+
+        private void initialBroken() {
+            if (++streamBreaks >= STREAM_BREAKS) {
+                streams = false;
+            }
+        }
+
+        @Override
+        public void failed(ApiException cause) {
+            if (current == this) {
+                broken(cause);
+            }
+        }
+
+        private void broken(ApiException cause) {
+            boolean initial = collecting != null;
+            if (!initial && versionRefused(cause)) {
+                // The relist itself is at the last version; only when that is refused, too, without.
+                then(() -> {
+                    if (answers++ == 0) {
+                        pause(spread(), Reflector.this::sync);
+                    } else {
+                        retry(verb(), cause, Reflector.this::sync);
+                    }
+                });
+            } else if (!initial
+                    && (cause instanceof ApiException.BadRequest || cause instanceof ApiException.Invalid)) {
+                then(() -> retry(verb(), cause, Reflector.this::syncFresh));
+            } else if (!initial && cause instanceof ApiException.NotFound) {
+                then(() -> retry(verb(), cause, Reflector.this::syncFresh));
+            } else if (!initial) {
+                then(() -> retry(verb(), cause, Reflector.this::watch));
+            } else if (versionRefused(cause) && !from.isEmpty()) {
+                then(Reflector.this::syncFresh);
+            } else if (cause instanceof ApiException.BadRequest || cause instanceof ApiException.Invalid) {
+                streams = false;
+                then(Reflector.this::sync);
+            } else {
+                if (open) {
+                    initialBroken();
+                }
+                then(() -> retry(verb(), cause, Reflector.this::sync));
+            }
+        }
+    }
+
+    /** A list, page by page; complete or void. */
+    private final class ListStream extends Activity implements Streams.ListListener {
+        private final Collecting collecting;
+        private Streams.@Nullable Handle handle;
+        private @Nullable Registration timer;
+        private long heardAt;
+        private boolean laterPage;
+
+        ListStream(String from) {
+            this.collecting = new Collecting(from);
+        }
+
+        @Override
+        void begin() {
+            intend(Phase.LISTING, "list");
+            Query query = selection;
+            if (!collecting.from.isEmpty()) {
+                // No limit: such a list is served from the watch cache, all at once.
+                query = query.with("resourceVersion", collecting.from).with("resourceVersionMatch", "NotOlderThan");
+            } else if (!whole) {
+                query = query.with("limit", Integer.toString(PAGE));
+            }
+            page(query);
+            guard(PROGRESS);
+        }
+
+        private void page(Query query) {
+            heardAt = runtime.nanos();
+            handle = client.list(type, query, lane, this);
+            handle.demand(DEMAND);
+        }
+
+        @Override
+        void leave() {
+            if (timer != null) {
+                timer.close();
+            }
+            if (handle != null) {
+                handle.close();
+            }
+        }
+
+        private void guard(Duration wait) {
+            timer = runtime.after(wait, lane, () -> {
+                if (current != this) {
+                    return;
+                }
+                long quiet = runtime.nanos() - heardAt;
+                if (quiet < PROGRESS.toNanos()) {
+                    guard(PROGRESS.minusNanos(quiet));
+                } else {
+                    ApiException cause = silent("list", PROGRESS, "No item came");
+                    then(() -> retry("list", cause, Reflector.this::sync));
+                }
+            });
+        }
+
+        @Override
+        public void items(List<ListItem> items) {
+            if (current != this) {
+                return;
+            }
+            accepted(Phase.LISTING, "list");
+            heardAt = runtime.nanos();
+            for (ListItem item : items) {
+                if (item instanceof ListItem.Scanned scanned) {
+                    collecting.add(scanned.object());
+                } else if (item instanceof ListItem.Unscannable unscannable) {
+                    collecting.unread(unscannable.problem(), unscannable.key());
+                }
+            }
+            if (handle != null) {
+                handle.demand(1);
+            }
+        }
+
+        @Override
+        public void ended(Streams.ListEnd end) {
+            if (current != this) {
+                return;
+            }
+            accepted(Phase.LISTING, "list");
+            if (!end.continueToken().isEmpty()) {
+                laterPage = true;
+                if (handle != null) {
+                    handle.close();
+                }
+                page(selection.with("limit", Integer.toString(PAGE)).with("continue", end.continueToken()));
+            } else if (end.resourceVersion().isEmpty()) {
+                ApiException cause = ApiException.Unreachable.silent(
+                        "list " + type, "the list has no resourceVersion, so that it cannot be watched from");
+                answers++;
+                Duration delay = ANSWERED.delay(answers, random);
+                enter(Phase.BACKING_OFF, "list", cause);
+                pause(delay, Reflector.this::sync);
+            } else if (complete(collecting, end.resourceVersion())) {
+                then(Reflector.this::watch);
+            } else {
+                then(Reflector.this::syncFresh);
+            }
+        }
+
+        @Override
+        public void failed(ApiException cause) {
+            if (current != this) {
+                return;
+            }
+            if (laterPage && cause instanceof ApiException.Gone && !whole) {
+                whole = true; // the pages outlived their version: once more, in one piece
+                then(Reflector.this::sync);
+            } else if (versionRefused(cause) && !collecting.from.isEmpty()) {
+                then(Reflector.this::syncFresh);
+            } else {
+                then(() -> retry("list", cause, Reflector.this::sync));
+            }
+        }
+    }
+}
