@@ -32,9 +32,13 @@ public record Backoff(Duration initial, double factor, Duration cap, double jitt
      * @param failures 1 for the first failure; less counts as 1
      */
     public Duration delay(int failures, RandomGenerator random) {
-        double wait = Math.min(
-                (double) initial.toNanos() * Math.pow(factor, Math.max(0, failures - 1)), (double) cap.toNanos());
+        double wait = Math.min(nanos(initial) * Math.pow(factor, Math.max(1, failures) - 1), nanos(cap));
         double jittered = jitter == 0 ? wait : wait * (1 + jitter * random.nextDouble());
         return Duration.ofNanos((long) Math.min(jittered, Long.MAX_VALUE / 2.0));
+    }
+
+    /** As a double, which holds what a long does not. */
+    private static double nanos(Duration duration) {
+        return duration.getSeconds() * 1e9 + duration.getNano();
     }
 }

@@ -1,0 +1,286 @@
+package io.homeostat.core;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** What only real threads can show; the common promises are in the contract test of virtual-runtime. */
+@Timeout(60)
+final class SystemRuntimeTest {
+    private static final Duration SOON = Duration.ofSeconds(20);
+
+    private final List<Throwable> fatal = new ArrayList<>();
+    private final SystemRuntime runtime =
+            SystemRuntime.builder().named("test").onFatal(fatal::add).build();
+
+    @AfterEach
+    void closeRuntime() {
+        runtime.close();
+    }
+
+    private void fence(Lane lane) {
+        CompletableFuture<Boolean> passed = new CompletableFuture<>();
+        lane.execute(() -> passed.complete(true));
+        runtime.await(passed, SOON);
+    }
+
+    @Test
+    void laneGoesOnAfterAThrowable() {
+        Lane lane = runtime.lane("lane");
+        lane.execute(() -> {
+            throw new IllegalStateException("planted");
+        });
+        lane.execute(() -> {
+            throw new StackOverflowError("planted");
+        });
+        fence(lane);
+        assertThat(fatal).isEmpty();
+    }
+
+    @Test
+    void errorOfTheVmIsReportedAndTheLaneGoesOn() {
+        OutOfMemoryError onLane = new OutOfMemoryError("planted");
+        OutOfMemoryError inTask = new OutOfMemoryError("planted");
+        Lane lane = runtime.lane("lane");
+        lane.execute(() -> {
+            throw onLane;
+        });
+        fence(lane);
+        Task task = runtime.start("task", () -> {
+            throw inTask;
+        });
+        assertThatThrownBy(() -> runtime.await(task.done(), SOON)).isSameAs(inTask);
+        assertThat(fatal).containsExactly(onLane, inTask);
+    }
+
+    @Test
+    void busyEngineLaneLetsOthersHaveTheirTurn() {
+        int cores = Math.max(2, Runtime.getRuntime().availableProcessors());
+        List<Lane> busy = new ArrayList<>();
+        CompletableFuture<Boolean> enough = new CompletableFuture<>();
+        for (int i = 0; i < cores; i++) {
+            Lane lane = runtime.lane("busy " + i);
+            busy.add(lane);
+            Runnable[] again = new Runnable[1];
+            again[0] = () -> {
+                if (!enough.isDone()) {
+                    lane.execute(again[0]);
+                }
+            };
+            lane.execute(again[0]);
+        }
+        fence(runtime.lane("patient")); // would never pass if a lane kept its thread while it has work
+        enough.complete(true);
+        busy.forEach(this::fence);
+    }
+
+    @Test
+    void turnIsOverAfterItsTime() {
+        Lane lane = runtime.lane("lane");
+        CompletableFuture<Boolean> over = new CompletableFuture<>();
+        lane.execute(() -> {
+            long start = System.nanoTime();
+            while (System.nanoTime() - start < 3_000_000) {
+                Thread.onSpinWait();
+            }
+            over.complete(lane.shouldYield());
+        });
+        assertThat(runtime.await(over, SOON)).isTrue();
+    }
+
+    @Test
+    void everyAddFromEveryThreadRunsOnceInTheOrderOfItsThread() {
+        int threads = 4;
+        int each = 20_000;
+        for (Lane lane : List.of(runtime.lane("engine"), runtime.userLane("user"), runtime.dedicatedLane("own"))) {
+            int[] next = new int[threads];
+            List<Task> givers = new ArrayList<>();
+            for (int t = 0; t < threads; t++) {
+                int giver = t;
+                givers.add(runtime.start("giver", () -> {
+                    for (int i = 0; i < each; i++) {
+                        int expected = i;
+                        lane.execute(() -> {
+                            if (next[giver] == expected) {
+                                next[giver]++;
+                            }
+                        });
+                    }
+                }));
+            }
+            givers.forEach(giver -> runtime.await(giver.done(), SOON));
+            fence(lane);
+            assertThat(next).containsOnly(each);
+        }
+    }
+
+    @Test
+    void dedicatedLaneHasAThreadOfItsOwn() {
+        Set<Thread> threads = ConcurrentHashMap.newKeySet();
+        Lane lane = runtime.dedicatedLane("lease");
+        List<String> names = new ArrayList<>();
+        for (int i = 0; i < 100; i++) {
+            lane.execute(() -> {
+                threads.add(Thread.currentThread());
+                names.add(Thread.currentThread().getName());
+            });
+            fence(lane);
+        }
+        assertThat(threads).hasSize(1);
+        assertThat(names).containsOnly("lease");
+    }
+
+    @Test
+    void threadsCarryTheNamesOfWhatTheyRunAndAreDaemons() {
+        List<String> names = new ArrayList<>();
+        Task task = runtime.start("reconcile default/sample", () -> {
+            names.add(Thread.currentThread().getName());
+            assertThat(Thread.currentThread().isDaemon()).isTrue();
+        });
+        runtime.await(task.done(), SOON);
+        Lane user = runtime.userLane("handler");
+        user.execute(() -> names.add(Thread.currentThread().getName()));
+        fence(user);
+        assertThat(names).containsExactly("reconcile default/sample", "handler");
+    }
+
+    @Test
+    void closeEndsEveryThread() throws InterruptedException {
+        Set<Thread> threads = ConcurrentHashMap.newKeySet();
+        Runnable remember = () -> threads.add(Thread.currentThread());
+        CompletableFuture<String> never = new CompletableFuture<>();
+        CountDownLatch started = new CountDownLatch(4);
+        Runnable block = () -> {
+            remember.run();
+            started.countDown();
+            runtime.await(never, SOON);
+        };
+        runtime.lane("engine").execute(() -> {
+            remember.run();
+            started.countDown();
+        });
+        runtime.userLane("user").execute(block);
+        runtime.dedicatedLane("dedicated").execute(block);
+        runtime.start("task", block::run);
+        started.await();
+        runtime.close();
+        for (Thread thread : threads) {
+            thread.join(10_000);
+            assertThat(thread.isAlive()).as(thread.getName()).isFalse();
+        }
+    }
+
+    @Test
+    void closeReturnsAlthoughUserCodeIgnoresItsInterrupt() {
+        CountDownLatch started = new CountDownLatch(1);
+        CompletableFuture<Boolean> letGo = new CompletableFuture<>();
+        runtime.start("stubborn", () -> {
+            started.countDown();
+            while (!letGo.isDone()) {
+                Thread.onSpinWait();
+            }
+        });
+        runtime.userLane("waits for it").execute(() -> {
+            try {
+                started.await();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        });
+        long before = System.nanoTime();
+        runtime.close();
+        assertThat(System.nanoTime() - before).isLessThan(Duration.ofSeconds(10).toNanos());
+        letGo.complete(true);
+    }
+
+    @Test
+    void lanesThatCameAndWentLeaveNothing() {
+        for (int i = 0; i < 100_000; i++) {
+            Lane lane = runtime.lane("lane");
+            runtime.after(Duration.ofHours(1), lane, () -> {});
+            Registration timer = runtime.after(Duration.ofHours(2), lane, () -> {});
+            timer.close();
+            lane.execute(() -> {});
+            lane.close();
+        }
+        assertThat(runtime.waitingTimers()).isZero();
+        int threads = Thread.activeCount();
+        for (int i = 0; i < 50; i++) {
+            Lane lane = runtime.dedicatedLane("lane");
+            fence(lane);
+            lane.close();
+        }
+        fence(runtime.lane("engine"));
+        assertThat(Thread.activeCount()).isLessThan(threads + 50);
+    }
+
+    @Test
+    void timersSetAndCancelledInAnyOrderFireInTheOrderOfTheirTimes() {
+        Lane lane = runtime.lane("lane");
+        SplittableRandom random = new SplittableRandom(7);
+        List<Long> fired = new ArrayList<>();
+        CompletableFuture<Boolean> last = new CompletableFuture<>();
+        List<Registration> cancelled = new ArrayList<>();
+        AtomicInteger wrong = new AtomicInteger();
+        for (int i = 0; i < 20_000; i++) {
+            long delay = 300_000_000 + random.nextLong(200_000_000);
+            long due = System.nanoTime() + delay;
+            if (random.nextInt(3) == 0) {
+                cancelled.add(runtime.after(Duration.ofNanos(delay), lane, wrong::incrementAndGet));
+            } else {
+                runtime.after(Duration.ofNanos(delay), lane, () -> {
+                    fired.add(due);
+                    wrong.addAndGet(System.nanoTime() < due ? 1 : 0);
+                });
+            }
+        }
+        cancelled.forEach(Registration::close);
+        runtime.after(Duration.ofMillis(600), lane, () -> last.complete(true));
+        runtime.await(last, SOON);
+        assertThat(fired).hasSize(20_000 - cancelled.size());
+        long outOfOrder = 0;
+        for (int i = 1; i < fired.size(); i++) {
+            // The test's own reading of the clock is a little earlier than the runtime's.
+            outOfOrder += fired.get(i) < fired.get(i - 1) - 50_000_000 ? 1 : 0;
+        }
+        assertThat(outOfOrder).isZero();
+        assertThat(wrong).hasValue(0);
+        assertThat(runtime.waitingTimers()).isZero();
+    }
+
+    @Test
+    void generatorsAreSeededBySomethingElseEachTime() {
+        assertThat(runtime.random("a").nextLong())
+                .isNotEqualTo(runtime.random("a").nextLong());
+    }
+
+    @Test
+    void tasksRunOnVirtualThreadsOnRequestAndAreRefusedWhereThereAreNone() {
+        SystemRuntime.Builder builder = SystemRuntime.builder();
+        if (Runtime.version().feature() < 21) {
+            assertThatThrownBy(builder::tasksOnVirtualThreads)
+                    .isInstanceOf(UnsupportedOperationException.class)
+                    .hasMessageContaining("Java 21");
+            return;
+        }
+        try (SystemRuntime virtual = builder.tasksOnVirtualThreads().build()) {
+            List<String> threads = new ArrayList<>();
+            Task task = virtual.start(
+                    "light", () -> threads.add(Thread.currentThread().toString()));
+            virtual.await(task.done(), SOON);
+            assertThat(threads.get(0)).contains("VirtualThread").contains("light");
+        }
+    }
+}
