@@ -3,6 +3,7 @@ package io.homeostat.simulator;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -201,7 +202,15 @@ final class Schema {
      * @param resets by subresource ({@code ""} for the object itself), the fields that a write there leaves as they are
      */
     Schema resetting(Map<String, FieldSet> resets) {
-        return new Schema(shape, scalar, fields, element, keys, defaults, presence, Map.copyOf(resets));
+        return new Schema(
+                shape,
+                scalar,
+                fields,
+                element,
+                keys,
+                defaults,
+                presence,
+                Collections.unmodifiableMap(new TreeMap<>(resets)));
     }
 
     /** The fields that a write through {@code subresource} leaves as they are, and nobody comes to own by it. */

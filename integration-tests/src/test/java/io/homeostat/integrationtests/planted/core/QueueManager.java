@@ -1,0 +1,4 @@
+package io.homeostat.integrationtests.planted.core;
+
+/** Planted: a name that says nothing. */
+final class QueueManager {}

@@ -1,0 +1,4 @@
+package io.homeostat.integrationtests.planted.workqueue;
+
+/** Planted: what the other room should not know. */
+public final class Queue {}
