@@ -1,0 +1,548 @@
+package io.homeostat.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.Namespace;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.homeostat.core.HttpCall;
+import io.homeostat.core.Registration;
+import io.homeostat.core.Task;
+import io.homeostat.core.TransportException;
+import io.homeostat.virtualruntime.VirtualProcess;
+import io.homeostat.virtualruntime.VirtualWorld;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletionStage;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class HttpApiClientTest {
+    private static final String CANARY = "canary-5ecret";
+    private static final ResourceType<ConfigMap> CONFIG_MAPS = ResourceType.of(ConfigMap.class);
+    private static final ObjectKey KEY = new ObjectKey("default", "a");
+    private static final byte[] JSON = ("{\"data\":{\"k\":\"" + CANARY + "\"}}").getBytes(StandardCharsets.UTF_8);
+
+    private final VirtualWorld world = VirtualWorld.seeded(11);
+    private final VirtualProcess process = world.process("client");
+
+    @AfterEach
+    void end() {
+        world.close();
+    }
+
+    private static String configMap(String name, String version) {
+        return "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"" + name
+                + "\",\"namespace\":\"default\",\"uid\":\"u-" + name + "\",\"resourceVersion\":\"" + version
+                + "\"},\"data\":{\"k\":\"" + CANARY + "\"}}";
+    }
+
+    private static String status(int code, String reason, String rest) {
+        return "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"the server's words\",\"reason\":\""
+                + reason + "\",\"code\":" + code + rest + "}";
+    }
+
+    private ScriptedServer server(ScriptedServer.Script script) {
+        return new ScriptedServer(process, script);
+    }
+
+    private ApiClient client(ScriptedServer server) {
+        return ApiClient.over(process, server, ApiClient.Settings.of("test-operator/1.0 (linux)"));
+    }
+
+    private <T extends @Nullable Object> T done(CompletionStage<T> stage) {
+        world.runUntil(() -> stage.toCompletableFuture().isDone(), Duration.ofMinutes(5));
+        return stage.toCompletableFuture().join();
+    }
+
+    private ApiException failure(CompletionStage<?> stage) {
+        List<Throwable> failures = new ArrayList<>();
+        stage.whenComplete((value, failure) -> failures.add(failure));
+        world.runUntil(() -> !failures.isEmpty(), Duration.ofMinutes(5));
+        assertThat(failures.get(0)).isInstanceOf(ApiException.class);
+        ApiException failure = (ApiException) failures.get(0);
+        assertThat(failure.getMessage()).doesNotContain(CANARY);
+        return failure;
+    }
+
+    @Test
+    void eachVerbIsTheRequestThatKubernetesKnows() {
+        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
+        ApiClient client = client(server);
+
+        done(client.get(CONFIG_MAPS, KEY));
+        done(client.create(CONFIG_MAPS, KEY, JSON));
+        done(client.update(CONFIG_MAPS, KEY, "status", JSON));
+        done(client.patch(CONFIG_MAPS, KEY, "", ApiClient.PatchKind.MERGE, JSON));
+        done(client.patch(CONFIG_MAPS, KEY, "", ApiClient.PatchKind.JSON, JSON));
+        done(client.apply(
+                CONFIG_MAPS, KEY, "status", new ApiClient.Apply("me & you", ApiClient.Apply.Force.YES), JSON));
+        done(client.delete(CONFIG_MAPS, KEY, new ApiClient.Delete("u\"1", "9", "Foreground")));
+
+        assertThat(server.calls.stream().map(HttpCall::toString))
+                .containsExactly(
+                        "GET /api/v1/namespaces/default/configmaps/a",
+                        "POST /api/v1/namespaces/default/configmaps?fieldManager=test-operator",
+                        "PUT /api/v1/namespaces/default/configmaps/a/status?fieldManager=test-operator",
+                        "PATCH /api/v1/namespaces/default/configmaps/a?fieldManager=test-operator",
+                        "PATCH /api/v1/namespaces/default/configmaps/a?fieldManager=test-operator",
+                        "PATCH /api/v1/namespaces/default/configmaps/a/status?fieldManager=me%20%26%20you&force=true",
+                        "DELETE /api/v1/namespaces/default/configmaps/a");
+        assertThat(server.calls.stream()
+                        .map(call -> call.headers().first("Content-Type").orElse("")))
+                .containsExactly(
+                        "",
+                        "application/json",
+                        "application/json",
+                        "application/merge-patch+json",
+                        "application/json-patch+json",
+                        "application/apply-patch+yaml",
+                        "application/json");
+        assertThat(server.calls).allSatisfy(call -> {
+            assertThat(call.headers().first("User-Agent")).contains("test-operator/1.0 (linux)");
+            assertThat(call.kind()).isEqualTo(HttpCall.Kind.REQUEST);
+        });
+        assertThat(new String(server.calls.get(6).body(), StandardCharsets.UTF_8))
+                .isEqualTo("{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"propagationPolicy\":\"Foreground\","
+                        + "\"preconditions\":{\"uid\":\"u\\\"1\",\"resourceVersion\":\"9\"}}");
+    }
+
+    @Test
+    void pathsFollowGroupAndScope() {
+        ScriptedServer server = server(peer -> peer.answer(404, status(404, "NotFound", "")));
+        ApiClient client = client(server);
+
+        failure(client.get(ResourceType.of(Deployment.class), KEY));
+        failure(client.get(ResourceType.of(Namespace.class), ObjectKey.clusterScoped("default")));
+        failure(client.get(
+                ResourceType.dynamic(
+                        "rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", ResourceType.Scope.CLUSTER),
+                ObjectKey.clusterScoped("system:node")));
+
+        assertThat(server.calls.stream().map(HttpCall::target))
+                .containsExactly(
+                        "/apis/apps/v1/namespaces/default/deployments/a",
+                        "/api/v1/namespaces/default",
+                        "/apis/rbac.authorization.k8s.io/v1/clusterroles/system:node");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"a#b", "a?b=c", "a/b", "../x", "..", ".", "a%2fb", "a b", "ä", "a\nb", "a\\b", "a..b"})
+    void nameThatWouldAddressSomethingElseIsNotSent(String name) {
+        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
+        ApiClient client = client(server);
+        ObjectKey key = new ObjectKey("default", name);
+
+        for (CompletionStage<?> stage : List.of(
+                client.get(CONFIG_MAPS, key),
+                client.create(CONFIG_MAPS, key, JSON),
+                client.delete(CONFIG_MAPS, key, ApiClient.Delete.ANY))) {
+            ApiException refused = failure(stage);
+            assertThat(refused).isInstanceOf(ApiException.BadRequest.class).hasMessageContaining("not sent");
+            assertThat(refused.getMessage()).doesNotContain("\n");
+        }
+        assertThat(server.calls).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"a/b", "..", "A", "a.b", "a#", "kube-system?x"})
+    void namespaceThatIsNoLabelIsNotSent(String namespace) {
+        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
+
+        ApiException refused = failure(client(server).get(CONFIG_MAPS, new ObjectKey(namespace, "a")));
+
+        assertThat(refused).isInstanceOf(ApiException.BadRequest.class).hasMessageContaining("namespace");
+        assertThat(server.calls).isEmpty();
+    }
+
+    @Test
+    void scopeAndNamespaceMustAgree() {
+        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
+        ApiClient client = client(server);
+
+        assertThat(failure(client.get(CONFIG_MAPS, ObjectKey.clusterScoped("a"))))
+                .hasMessageContaining("namespaced");
+        assertThat(failure(client.get(ResourceType.of(Namespace.class), KEY))).hasMessageContaining("cluster-scoped");
+        assertThat(server.calls).isEmpty();
+    }
+
+    @Test
+    void silentServerEndsTheWait() {
+        ScriptedServer server = server(peer -> {});
+        ApiClient client = client(server);
+
+        assertThat(failure(client.get(CONFIG_MAPS, KEY))).isInstanceOf(ApiException.Unreachable.class);
+        assertThat(failure(client.create(CONFIG_MAPS, KEY, JSON))).isInstanceOf(ApiException.OutcomeUnknown.class);
+        assertThat(failure(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY)))
+                .isInstanceOf(ApiException.OutcomeUnknown.class);
+        assertThat(server.peers).hasSize(3).allSatisfy(peer -> assertThat(peer.cancelled)
+                .isTrue());
+        assertThat(world.now()).isBetween(Duration.ofSeconds(90), Duration.ofSeconds(91));
+    }
+
+    @Test
+    void lostAnswerOfAWriteIsUnknownUnlessNothingWasSent() {
+        ScriptedServer server = server(peer -> peer.fail(
+                peer.call.method().equals("POST") ? TransportException.Sent.NO : TransportException.Sent.MAYBE));
+        ApiClient client = client(server);
+
+        assertThat(failure(client.create(CONFIG_MAPS, KEY, JSON))).isInstanceOf(ApiException.Unreachable.class);
+        assertThat(failure(client.update(CONFIG_MAPS, KEY, "", JSON))).isInstanceOf(ApiException.OutcomeUnknown.class);
+        assertThat(failure(client.get(CONFIG_MAPS, KEY))).isInstanceOf(ApiException.Unreachable.class);
+        assertThat(server.calls).hasSize(3);
+    }
+
+    @Test
+    void closedGateSendsNothing() {
+        List<Write> asked = new ArrayList<>();
+        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
+        ApiClient.Settings open = ApiClient.Settings.of("t");
+        ApiClient client = ApiClient.over(
+                process,
+                server,
+                new ApiClient.Settings(
+                        open.userAgent(),
+                        open.requestTimeout(),
+                        open.streamTimeout(),
+                        write -> {
+                            asked.add(write);
+                            if (write.verb() == Write.Verb.DELETE) {
+                                throw new IllegalStateException(CANARY);
+                            }
+                            return Optional.of("the lease is lost");
+                        },
+                        open.compression()));
+
+        assertThat(failure(client.create(CONFIG_MAPS, KEY, JSON)))
+                .isInstanceOf(ApiException.GateClosed.class)
+                .hasMessageContaining("the lease is lost");
+        assertThat(failure(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY)))
+                .isInstanceOf(ApiException.GateClosed.class);
+        assertThat(server.calls).isEmpty();
+        assertThat(done(client.get(CONFIG_MAPS, KEY)).resourceVersion()).isEqualTo("7");
+        assertThat(asked).hasSize(2);
+    }
+
+    @Test
+    void observersAreToldBeforeTheCallerAndHarmNobody() {
+        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
+        ApiClient client = client(server);
+        List<String> order = new ArrayList<>();
+        client.observeWrites(done -> {
+            throw new IllegalStateException("a broken observer");
+        });
+        Registration second = client.observeWrites(done ->
+                order.add("observer " + done.write().verb() + " " + done.uid() + " " + (done.object() == null)));
+
+        done(client.create(CONFIG_MAPS, KEY, JSON).thenAccept(object -> order.add("caller")));
+        done(client.get(CONFIG_MAPS, KEY));
+        second.close();
+        done(client.update(CONFIG_MAPS, KEY, "", JSON));
+
+        assertThat(order).containsExactly("observer CREATE u-a false", "caller");
+    }
+
+    @Test
+    void interruptedCallerKnowsThatTheOutcomeIsOpenAndTheObserverStillHears() {
+        ScriptedServer server = server(peer -> process.after(
+                Duration.ofSeconds(3), process.lane("later"), () -> peer.answer(201, configMap("a", "7"))));
+        ApiClient client = client(server);
+        List<String> told = new ArrayList<>();
+        client.observeWrites(done -> told.add(done.uid()));
+        List<Throwable> thrown = new ArrayList<>();
+        List<Boolean> flags = new ArrayList<>();
+        ConfigMap object = new ConfigMapBuilder()
+                .withNewMetadata()
+                .withName("a")
+                .withNamespace("default")
+                .endMetadata()
+                .build();
+        Task task = process.start("caller", () -> {
+            try {
+                client.blocking().create(object);
+            } catch (ApiException e) {
+                thrown.add(e);
+                flags.add(Thread.currentThread().isInterrupted());
+            }
+            try {
+                client.blocking().create(object); // interrupted already: nothing may leave
+            } catch (ApiException e) {
+                thrown.add(e);
+            }
+        });
+        world.runUntil(() -> !server.calls.isEmpty(), Duration.ofSeconds(1));
+        task.interrupt();
+        world.runUntil(() -> thrown.size() == 2 && !told.isEmpty(), Duration.ofSeconds(10));
+
+        assertThat(thrown.get(0)).isInstanceOf(ApiException.OutcomeUnknown.class);
+        assertThat(flags).containsExactly(true);
+        assertThat(thrown.get(1)).isInstanceOf(ApiException.Unreachable.class).hasMessageContaining("not sent");
+        assertThat(server.calls).hasSize(1);
+        assertThat(told).containsExactly("u-a");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "400,BadRequest,BadRequest",
+        "401,Unauthorized,Unauthorized",
+        "403,Forbidden,Forbidden",
+        "404,NotFound,NotFound",
+        "409,AlreadyExists,AlreadyExists",
+        "409,Conflict,Conflict",
+        "410,Expired,Gone",
+        "410,Gone,Gone",
+        "415,UnsupportedMediaType,BadRequest",
+        "422,Invalid,Invalid",
+        "429,TooManyRequests,TooManyRequests",
+        "500,InternalError,ServerError",
+        "503,ServiceUnavailable,ServerError",
+        "504,Timeout,ServerError",
+        "500,Expired,Gone",
+        "500,NewReason,ServerError",
+        "418,NewReason,BadRequest",
+    })
+    void errorsAreToldByReasonThenByCode(int code, String reason, String type) {
+        ScriptedServer server = server(peer -> peer.answer(code, status(code, reason, "")));
+
+        ApiException failure = failure(client(server).get(CONFIG_MAPS, KEY));
+
+        assertThat(failure.getClass().getSimpleName()).isEqualTo(type);
+        assertThat(failure.answer().code()).isEqualTo(code);
+        assertThat(failure)
+                .hasMessageContaining("get configmaps/v1 default/a")
+                .hasMessageContaining("the server's words");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "301,BadRequest",
+        "400,BadRequest",
+        "401,Unauthorized",
+        "403,Forbidden",
+        "404,NotFound",
+        "409,Conflict",
+        "410,Gone",
+        "422,Invalid",
+        "429,TooManyRequests",
+        "500,ServerError",
+        "502,ServerError",
+        "503,ServerError",
+        "504,ServerError"
+    })
+    void answersWithoutAStatusAreToldByCodeAndNeverQuoted(int code, String type) {
+        ScriptedServer server = server(
+                peer -> peer.answer(code, "<html>" + CANARY + "</html>", "Content-Type", "text/html; charset=utf-8"));
+
+        ApiException failure = failure(client(server).get(CONFIG_MAPS, KEY));
+
+        assertThat(failure.getClass().getSimpleName()).isEqualTo(type);
+        assertThat(failure).hasMessageContaining("text/html");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"500,ServerError", "503,ServerError", "502,OutcomeUnknown", "504,OutcomeUnknown"})
+    void gatewayThatLostTheAnswerLeavesTheOutcomeOpen(int code, String type) {
+        ScriptedServer server = server(peer -> peer.answer(code, "", "Retry-After", "3"));
+
+        ApiException failure = failure(client(server).create(CONFIG_MAPS, KEY, JSON));
+
+        assertThat(failure.getClass().getSimpleName()).isEqualTo(type);
+        assertThat(failure.retryAfter()).contains(Duration.ofSeconds(3));
+    }
+
+    @Test
+    void versionFromTheFutureIsTold() {
+        ScriptedServer server = server(
+                peer -> peer.answer(
+                        504,
+                        status(
+                                504,
+                                "Timeout",
+                                ",\"details\":{\"causes\":[{\"reason\":\"ResourceVersionTooLarge\",\"message\":\"m\"}],\"retryAfterSeconds\":1}")));
+
+        ApiException failure = failure(client(server).get(CONFIG_MAPS, KEY));
+
+        assertThat(failure).isInstanceOf(ApiException.VersionTooLarge.class);
+        assertThat(failure.retryAfter()).contains(Duration.ofSeconds(1));
+        assertThat(failure.answer().causes())
+                .containsExactly(new ApiException.Cause("ResourceVersionTooLarge", "", "m"));
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "7|PT7S",
+                "Wed, 21 Oct 2015 07:28:09 GMT|PT9S",
+                "Wed, 21 Oct 2015 07:27:00 GMT|PT0S",
+                "999999999|PT24H",
+                "soon|PT2S",
+                "-1|PT2S"
+            })
+    void retryAfterIsSecondsOrADateByTheServersClock(String header, String wait) {
+        ScriptedServer server = server(peer -> peer.answer(
+                429,
+                status(429, "TooManyRequests", ",\"details\":{\"retryAfterSeconds\":2}"),
+                "Date",
+                "Wed, 21 Oct 2015 07:28:00 GMT",
+                "Retry-After",
+                header));
+
+        assertThat(failure(client(server).get(CONFIG_MAPS, KEY)).retryAfter()).contains(Duration.parse(wait));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                "<html>canary-5ecret</html>",
+                "{\"kind\":\"ConfigMap\",\"data\":\"canary-5ecret",
+                "{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/v1\",\"rows\":[\"canary-5ecret\"]}",
+                "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"message\":\"canary-5ecret\"}",
+                "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"other\",\"namespace\":\"default\","
+                        + "\"uid\":\"u\",\"resourceVersion\":\"1\"},\"data\":{\"k\":\"canary-5ecret\"}}",
+                "[]",
+                "null",
+                "\u0000\u0001"
+            })
+    void successWithAnotherContentIsMalformedForReadsAndOpenForWrites(String body) {
+        ScriptedServer server = server(peer -> peer.answer(200, body));
+        ApiClient client = client(server);
+
+        assertThat(failure(client.get(CONFIG_MAPS, KEY))).isInstanceOf(ApiException.Malformed.class);
+        ApiException written = failure(client.update(CONFIG_MAPS, KEY, "", JSON));
+        assertThat(written).isInstanceOf(ApiException.OutcomeUnknown.class);
+        for (Throwable t = written; t != null; t = t.getCause()) {
+            assertThat(String.valueOf(t.getMessage())).doesNotContain(CANARY);
+        }
+    }
+
+    @Test
+    void compressedAnswerIsInflatedAlsoWhenNobodyAskedForIt() {
+        ScriptedServer server = server(peer -> peer.head(200, "Content-Encoding", "gzip")
+                .chunk(Gzip.members(configMap("a", "7").getBytes(StandardCharsets.UTF_8), 50))
+                .end());
+
+        assertThat(done(client(server).get(CONFIG_MAPS, KEY)).resourceVersion()).isEqualTo("7");
+    }
+
+    @Test
+    void deleteTellsWhetherTheObjectIsGone() {
+        List<WriteObserver.Done> told = new ArrayList<>();
+        List<String> answers = new ArrayList<>(List.of(
+                "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Success\",\"details\":{\"name\":\"a\",\"uid\":\"u-9\"}}",
+                configMap("a", "8")
+                        .replace(
+                                "\"uid\"",
+                                "\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"finalizers\":[\"x/y\"],\"uid\""),
+                ""));
+        ScriptedServer server = server(peer -> peer.answer(200, answers.remove(0)));
+        ApiClient client = client(server);
+        client.observeWrites(told::add);
+
+        assertThat(done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY))).isNull();
+        RawObject held = done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY));
+        assertThat(done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY))).isNull();
+
+        assertThat(held).isNotNull();
+        assertThat(told).hasSize(3);
+        assertThat(told.get(0).uid()).isEqualTo("u-9");
+        assertThat(told.get(0).object()).isNull();
+        assertThat(told.get(1).object()).isNotNull();
+    }
+
+    @Test
+    void createdNameMayBeGenerated() {
+        ScriptedServer server = server(peer -> peer.answer(201, configMap("a-x7k2p", "8")));
+
+        RawObject created = done(client(server).create(CONFIG_MAPS, new ObjectKey("default", "a-"), JSON));
+
+        assertThat(created.key().name()).isEqualTo("a-x7k2p");
+    }
+
+    @Test
+    void discoveryFindsAndMisses() {
+        ScriptedServer server = server(peer -> {
+            if (peer.call.target().equals("/apis/apps/v1")) {
+                peer.answer(
+                        200,
+                        "{\"kind\":\"APIResourceList\",\"groupVersion\":\"apps/v1\",\"resources\":["
+                                + "{\"name\":\"deployments/status\",\"kind\":\"Deployment\",\"namespaced\":true},"
+                                + "{\"name\":\"deployments\",\"kind\":\"Deployment\",\"namespaced\":true}]}");
+            } else if (peer.call.target().equals("/api/v1")) {
+                peer.answer(200, "<html/>");
+            } else {
+                peer.answer(404, "404 page not found");
+            }
+        });
+        Discovery discovery = client(server).discovery();
+
+        assertThat(done(discovery.serves(ResourceType.of(Deployment.class)))).isTrue();
+        assertThat(done(discovery.find("apps", "v1", "Deployment")).map(ResourceType::plural))
+                .contains("deployments");
+        assertThat(done(discovery.find("apps", "v1", "Nothing"))).isEmpty();
+        assertThat(done(discovery.find("absent.example.com", "v1", "Deployment")))
+                .isEmpty();
+        assertThat(failure(discovery.serves(CONFIG_MAPS))).isInstanceOf(ApiException.Malformed.class);
+        assertThat(failure(discovery.find("../x", "v1", "K"))).isInstanceOf(ApiException.BadRequest.class);
+    }
+
+    @Test
+    void blockingFaceDecodesAndTellsAbsence() {
+        ScriptedServer server = server(peer -> {
+            if (peer.call.method().equals("DELETE") || peer.call.target().endsWith("/absent")) {
+                peer.answer(404, status(404, "NotFound", ""));
+            } else {
+                peer.answer(200, configMap("a", "7"));
+            }
+        });
+        BlockingApiClient client = client(server).blocking();
+        List<Object> got = new ArrayList<>();
+        process.start("caller", () -> {
+            got.add(client.get(CONFIG_MAPS, KEY).orElseThrow().getData().get("k"));
+            got.add(client.get(CONFIG_MAPS, new ObjectKey("default", "absent")).isPresent());
+            got.add(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY));
+            got.add(client.patch(CONFIG_MAPS, KEY, "", ApiClient.PatchKind.MERGE, "{}")
+                    .getMetadata()
+                    .getName());
+        });
+        world.runUntil(() -> got.size() == 4, Duration.ofMinutes(1));
+
+        assertThat(got).containsExactly(CANARY, false, false, "a");
+    }
+
+    @Test
+    void blockingFaceOnAnEngineLaneSendsNothing() {
+        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
+        BlockingApiClient client = client(server).blocking();
+        List<Throwable> thrown = new ArrayList<>();
+        process.lane("engine").execute(() -> {
+            try {
+                client.patch(CONFIG_MAPS, KEY, "", ApiClient.PatchKind.MERGE, "{}");
+            } catch (IllegalStateException e) {
+                thrown.add(e);
+            }
+        });
+        world.runUntil(() -> !thrown.isEmpty(), Duration.ofSeconds(1));
+
+        assertThat(server.calls).isEmpty();
+    }
+
+    @Test
+    void objectWithoutANameIsRefusedInWords() {
+        ApiClient client = client(server(peer -> {}));
+
+        assertThatThrownBy(() -> client.blocking().create(new ConfigMap()))
+                .isInstanceOf(ApiException.BadRequest.class)
+                .hasMessageContaining("metadata.name");
+    }
+}
