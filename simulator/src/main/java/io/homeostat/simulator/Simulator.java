@@ -5,7 +5,9 @@ import io.homeostat.core.Lane;
 import io.homeostat.core.Stable;
 import io.homeostat.core.Transport;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -14,7 +16,7 @@ import org.slf4j.LoggerFactory;
  * CustomResourceDefinitions, and stand-ins that make Deployments ready.
  *
  * <p>It answers as kube-apiserver 1.37 does, or 501 with a sentence; {@code simulator/README.md} lists both. It is reached in
- * memory ({@link #transport}) or over HTTP.
+ * memory ({@link #transport}) or over HTTP ({@link #serve}).
  *
  * <pre>{@code
  * try (Simulator simulator = Simulator.on(runtime).build()) {
@@ -36,6 +38,8 @@ public final class Simulator implements AutoCloseable {
     private final ApiServer server;
     private final SimulatorFaults faults;
     private final RequestLog log;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final List<SimulatorServer> edges = new ArrayList<>(); // guarded by lock
 
     private Simulator(Builder builder) {
         this.runtime = builder.runtime;
@@ -116,6 +120,23 @@ public final class Simulator implements AutoCloseable {
         return new MemoryTransport(server, client);
     }
 
+    /**
+     * Listens on the loopback interface, until the result or this simulator is closed.
+     *
+     * @param port 0 for a free one
+     * @throws java.io.UncheckedIOException when the port cannot be had
+     */
+    public SimulatorServer serve(int port) {
+        SimulatorServer edge = new SimulatorServer(server, port);
+        lock.lock();
+        try {
+            edges.add(edge);
+        } finally {
+            lock.unlock();
+        }
+        return edge;
+    }
+
     /** Forgets the history: watches and exact lists from an older version are answered 410 Expired. Open watches go on. */
     public void compact() {
         server.lane().execute(server::compact);
@@ -152,6 +173,15 @@ public final class Simulator implements AutoCloseable {
     /** Ends the server: open streams break, new requests are refused. Does not close the runtime. */
     @Override
     public void close() {
+        List<SimulatorServer> rest;
+        lock.lock();
+        try {
+            rest = List.copyOf(edges);
+            edges.clear();
+        } finally {
+            lock.unlock();
+        }
+        rest.forEach(SimulatorServer::close);
         server.lane().execute(server::shutDown);
     }
 }
