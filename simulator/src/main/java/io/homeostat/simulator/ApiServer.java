@@ -355,6 +355,7 @@ final class ApiServer implements ServerState {
         if (!request.method.equals("POST")) {
             throw ApiFailure.notImplemented("anything but creating a SelfSubjectAccessReview");
         }
+        mustBeJson(request);
         ObjectNode review = parsedObject(request);
         ObjectNode allowed = Trees.object();
         allowed.put("kind", "SelfSubjectAccessReview");
@@ -675,7 +676,8 @@ final class ApiServer implements ServerState {
     private static void mustBeJson(Request request) {
         String type = request.contentType();
         if (type.equals("application/yaml") || type.contains("protobuf")) {
-            throw ApiFailure.notImplemented("bodies of type " + type + "; send application/json");
+            throw ApiFailure.notImplemented(
+                    "bodies of type " + type + "; send application/json (of kubectl: create -f, apply --server-side)");
         }
         if (!type.isEmpty() && !type.equals(JSON)) {
             throw ApiFailure.unsupportedMediaType(

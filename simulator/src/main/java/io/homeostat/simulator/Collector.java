@@ -145,6 +145,8 @@ final class Collector {
             }
         } else if (place.registry().equals(DEFINITIONS) && object.beingDeleted()) {
             emptyDefinition(registry, object);
+        } else if (place.registry().equals(DEFINITIONS)) {
+            establish(registry, object);
         } else {
             collect(registry, place, object);
         }
@@ -360,8 +362,11 @@ final class Collector {
         if (registry != null && !registry.custom) {
             return; // nothing takes the place of the server's own kinds
         }
-        List<ResourceKind> kinds = served(definition);
-        if (kinds.isEmpty()) {
+        if (change.type() == StoredChange.Type.ADDED) {
+            due(new Place(DEFINITIONS, "", Trees.text(Trees.metadata(definition), "name")));
+        }
+        List<ResourceKind> kinds = CustomResourceKinds.of(definition);
+        if (kinds.isEmpty() || !taken(definition).isEmpty()) {
             return;
         }
         ResourceKind storage = kinds.get(0);
@@ -388,41 +393,67 @@ final class Collector {
                 !Trees.text(Trees.metadata(definition), "deletionTimestamp").isEmpty();
     }
 
-    private static List<ResourceKind> served(ObjectNode definition) {
-        try {
-            return CustomResourceKinds.of(definition);
-        } catch (Unsupported schemas) {
-            // until schemas are read: what the definition says besides them
-            ObjectNode names = Json.objectAt(definition, "spec", "names");
-            List<ResourceKind> kinds = new ArrayList<>();
-            for (JsonNode version : Json.listAt(definition, "spec", "versions")) {
-                kinds.add(new ResourceKind(
-                        Json.textAt(definition, "spec", "group"),
-                        Trees.text(version, "name"),
-                        Trees.text(names, "plural"),
-                        Trees.text(names, "singular"),
-                        Trees.text(names, "kind"),
-                        Trees.strings(names, "shortNames"),
-                        Trees.strings(names, "categories"),
-                        Json.textAt(definition, "spec", "scope").equals("Namespaced")
-                                ? ResourceKind.Scope.NAMESPACED
-                                : ResourceKind.Scope.CLUSTER,
-                        Json.at(version, "subresources", "status") != null,
-                        Schema.UNTYPED,
-                        new Admission() {
-                            @Override
-                            public ObjectNode defaulted(ObjectNode object) {
-                                return object;
-                            }
-
-                            @Override
-                            public List<Cause> validate(ObjectNode object, @Nullable ObjectNode old) {
-                                return List.of();
-                            }
-                        }));
-            }
-            return kinds;
+    /** Says in the status of a definition what has become of it. */
+    private void establish(Registry definitions, Stored stored) {
+        ObjectNode definition = stored.tree;
+        ObjectNode names = Json.objectAt(definition, "spec", "names");
+        String taken = taken(definition);
+        ObjectNode status = Json.objectAt(definition, "status");
+        status = status == null ? Trees.object() : Trees.shallowCopy(status);
+        ArrayNode conditions = status.get("conditions") instanceof ArrayNode before ? before : Trees.array();
+        if (taken.isEmpty()) {
+            conditions = with(conditions, "NamesAccepted", true, "NoConflicts", "no conflicts found");
+            conditions = with(
+                    conditions, "Established", true, "InitialNamesAccepted", "the initial names have been accepted");
+            status.set("acceptedNames", names == null ? Trees.object() : names);
+        } else {
+            conditions =
+                    with(conditions, "NamesAccepted", false, "KindConflict", "\"" + taken + "\" is already in use");
+            conditions = with(conditions, "Established", false, "NotAccepted", "not all names are accepted");
         }
+        status.set("conditions", conditions);
+        ObjectNode told = Trees.shallowCopy(definition);
+        told.set("status", status);
+        server.updateStatus(definitions.storage, told, "kube-apiserver");
+    }
+
+    private ArrayNode with(ArrayNode conditions, String type, boolean status, String reason, String message) {
+        ObjectNode condition = Trees.object();
+        condition.put("type", type);
+        condition.put("status", status ? "True" : "False");
+        condition.put("lastTransitionTime", Writes.seconds(server.runtime().wallClock()));
+        condition.put("reason", reason);
+        condition.put("message", message);
+        ArrayNode all = Trees.array();
+        boolean found = false;
+        for (JsonNode old : conditions) {
+            if (!Trees.text(old, "type").equals(type)) {
+                all.add(old);
+                continue;
+            }
+            found = true;
+            boolean same = Trees.text(old, "status").equals(Trees.text(condition, "status"));
+            all.add(same ? old : condition);
+        }
+        if (!found) {
+            all.add(condition);
+        }
+        return all;
+    }
+
+    /** The kind of this definition, when another one of its group has it; "" when it is free. */
+    private String taken(ObjectNode definition) {
+        String group = Json.textAt(definition, "spec", "group");
+        String plural = Json.textAt(definition, "spec", "names", "plural");
+        String kind = Json.textAt(definition, "spec", "names", "kind");
+        for (Registry registry : server.registries().values()) {
+            if (registry.group.equals(group)
+                    && !registry.plural.equals(plural)
+                    && registry.storage.kind().equals(kind)) {
+                return kind;
+            }
+        }
+        return "";
     }
 
     private void emptyDefinition(Registry definitions, Stored definition) {

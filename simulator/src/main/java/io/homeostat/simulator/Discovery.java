@@ -7,6 +7,7 @@ import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -17,9 +18,11 @@ final class Discovery {
     private static final List<String> STATUS_VERBS = List.of("get", "patch", "update");
 
     private final Map<String, Registry> registries; // confined to the simulator's lane
+    private final OpenApi openApi;
 
     Discovery(Map<String, Registry> registries) {
         this.registries = registries;
+        this.openApi = new OpenApi(this);
     }
 
     void serve(Request request, ApiServer.Answer answer) {
@@ -39,7 +42,7 @@ final class Discovery {
                 }
                 roots(request, answer);
             }
-            case "openapi" -> throw ApiFailure.notImplemented("OpenAPI documents");
+            case "openapi" -> openApi.serve(request, answer);
             default -> answer.text(404, "404 page not found\n");
         }
     }
@@ -101,8 +104,14 @@ final class Discovery {
         return groupVersions().getOrDefault(group, List.of()).contains(version);
     }
 
+    @Nullable
+    ObjectNode definition(ResourceKind kind) {
+        Registry registry = registries.get(kind.group() + "/" + kind.plural());
+        return registry == null ? null : registry.definition;
+    }
+
     /** All groups with their versions, the core group first. */
-    private Map<String, List<String>> groupVersions() {
+    Map<String, List<String>> groupVersions() {
         Map<String, List<String>> groups = new LinkedHashMap<>();
         groups.put("", new ArrayList<>());
         for (Registry registry : registries.values()) {
@@ -116,7 +125,7 @@ final class Discovery {
         return groups;
     }
 
-    private List<ResourceKind> kinds(String group, String version) {
+    List<ResourceKind> kinds(String group, String version) {
         List<ResourceKind> kinds = new ArrayList<>();
         for (Registry registry : registries.values()) {
             for (ResourceKind kind : registry.kinds) {
@@ -182,7 +191,7 @@ final class Discovery {
         return node;
     }
 
-    private static List<String> verbs(ResourceKind kind) {
+    static List<String> verbs(ResourceKind kind) {
         List<String> verbs = new ArrayList<>(VERBS);
         if (kind.group().isEmpty() && kind.plural().equals("namespaces")) {
             verbs.remove("deletecollection");

@@ -566,6 +566,9 @@ final class Writes {
         if (!causes.isEmpty()) {
             throw ApiFailure.invalid(kind, name, causes);
         }
+        if (kind.kind().equals("CustomResourceDefinition")) {
+            CustomResourceKinds.of(object); // throws what cannot be served, before it is stored
+        }
     }
 
     // ---------------------------------------------------------------------------------------------------- patch
