@@ -91,6 +91,12 @@ final class Json {
         return at(from, names) instanceof StringNode text ? text.stringValue() : "";
     }
 
+    /** The integer at {@code names} below {@code from}; {@code otherwise} when there is none. */
+    static long integerAt(@Nullable JsonNode from, long otherwise, String... names) {
+        JsonNode value = at(from, names);
+        return value != null && value.isIntegralNumber() ? value.longValue() : otherwise;
+    }
+
     /** The items of the list at {@code names} below {@code from}; none when there is no list. */
     static ArrayNode listAt(@Nullable JsonNode from, String... names) {
         return at(from, names) instanceof ArrayNode list ? list : NODES.arrayNode();

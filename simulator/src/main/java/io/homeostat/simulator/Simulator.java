@@ -54,6 +54,9 @@ public final class Simulator implements AutoCloseable {
         lane.execute(() -> {
             Collector.start(server);
             server.bootstrap();
+            if (builder.workloads) {
+                Workloads.start(server, builder.readyAfter);
+            }
         });
     }
 
