@@ -103,14 +103,14 @@ final class MetadataScanner {
             problem("no object");
             return null;
         }
+        boolean hasKind = isOrAbsent(kept, cutter.kindStart, cutter.kindEnd, kindMember, "kind", type.kind());
+        boolean hasApiVersion = isOrAbsent(
+                kept, cutter.apiVersionStart, cutter.apiVersionEnd, apiVersionMember, "apiVersion", type.apiVersion());
         if (cutter.metadataStart >= 0) {
             metadata(kept, cutter.metadataStart);
         } else {
             problem("metadata is missing");
         }
-        boolean hasKind = isOrAbsent(kept, cutter.kindStart, cutter.kindEnd, kindMember, "kind", type.kind());
-        boolean hasApiVersion = isOrAbsent(
-                kept, cutter.apiVersionStart, cutter.apiVersionEnd, apiVersionMember, "apiVersion", type.apiVersion());
         if (key == null || problem != null) {
             return null;
         }
