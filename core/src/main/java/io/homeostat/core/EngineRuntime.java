@@ -17,16 +17,27 @@ import java.util.random.RandomGenerator;
  */
 @Spi
 public interface EngineRuntime extends AutoCloseable {
-    /** A cooperative engine lane. Turns end after 2 ms or 256 KiB of work; waiting on it throws. */
+    /**
+     * A cooperative engine lane. Turns end after 2 ms or 256 KiB of work; waiting on it throws. Holds no thread while it has nothing
+     * to do, and need not be closed.
+     */
     Lane lane(String name);
 
-    /** A lane that may block: event handlers, mappers, predicates. */
+    /** A lane that may block: event handlers, mappers, predicates. Holds no thread while it has nothing to do. */
     Lane userLane(String name);
 
-    /** A lane on a thread of its own, never behind anything else: lease renewal, write gate, pause detection. */
+    /**
+     * A lane on a thread of its own, never behind anything else: lease renewal, write gate, pause detection. Keeps its thread until
+     * it is closed.
+     */
     Lane dedicatedLane(String name);
 
-    /** Starts blocking work on a thread of its own. The number of tasks is limited by who starts them, not here. */
+    /**
+     * Starts blocking work on a thread of its own. The number of tasks is limited by who starts them, not here.
+     *
+     * @param name for threads, logs and stacks
+     * @throws IllegalStateException after {@link #close}
+     */
     Task start(String name, Task.Body body);
 
     /**
@@ -36,13 +47,15 @@ public interface EngineRuntime extends AutoCloseable {
      * @return the stage's value; null only where the stage's value is
      * @throws InterruptedWaitException when the thread is interrupted before or while waiting; the interrupt flag stays set
      * @throws DeadlineExceededException when {@code deadline} passed first
-     * @throws RuntimeException what the stage failed with, when that is unchecked
+     * @throws RuntimeException what the stage failed with, when that is unchecked; also {@link
+     *     java.util.concurrent.CancellationException}
+     * @throws Error what the stage failed with, when that is one
      * @throws java.util.concurrent.CompletionException around a checked failure of the stage
      */
     <T extends @org.jspecify.annotations.Nullable Object> T await(CompletionStage<T> stage, Duration deadline);
 
     /**
-     * Waits for {@code duration}.
+     * Waits for {@code duration}; zero or less returns at once.
      *
      * @throws InterruptedWaitException when the thread is interrupted; the interrupt flag stays set
      */
@@ -51,6 +64,10 @@ public interface EngineRuntime extends AutoCloseable {
     /**
      * Runs {@code work} on {@code lane} after {@code delay}. Closing the registration on that lane guarantees that the work never
      * runs, even when it is queued already; from another thread it may still run once.
+     *
+     * @param delay zero or less: as soon as the lane comes to it, never inside this call
+     * @param lane a lane of this runtime
+     * @throws IllegalArgumentException for a lane of another runtime
      */
     Registration after(Duration delay, Lane lane, Runnable work);
 
@@ -60,7 +77,10 @@ public interface EngineRuntime extends AutoCloseable {
     /** Wall clock time, for timestamps people read. Never for a decision. */
     Instant wallClock();
 
-    /** A generator of its own for each name; the same seed and name give the same sequence in a virtual world. */
+    /**
+     * A generator for {@code name}, independent of those for other names. Any number of threads may share it; not for secrets. In a
+     * virtual world the same seed, process and name give the same sequence, and asking again continues it.
+     */
     RandomGenerator random(String name);
 
     /**

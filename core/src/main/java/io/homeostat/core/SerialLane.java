@@ -69,6 +69,11 @@ final class SerialLane implements Lane, Runnable {
         schedule();
     }
 
+    /** Work for this lane was lost, because {@link #enqueue} itself threw. */
+    void couldNotTake(Throwable thrown) {
+        runtime.thrownOn(name, thrown);
+    }
+
     @Override
     public boolean isCurrent() {
         return thread == Thread.currentThread();

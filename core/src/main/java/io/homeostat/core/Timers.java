@@ -150,7 +150,11 @@ final class Timers implements Runnable {
     @Override
     public void run() {
         for (Timer due = next(); due != null; due = next()) {
-            due.lane.enqueue(due);
+            try {
+                due.lane.enqueue(due);
+            } catch (Throwable outOfMemory) {
+                due.lane.couldNotTake(outOfMemory); // the other timers go on
+            }
         }
     }
 

@@ -56,6 +56,7 @@ public final class VirtualProcess implements EngineRuntime {
     private final Map<String, RandomGenerator> generators = new HashMap<>();
     private final Set<VirtualTask> tasks = new LinkedHashSet<>();
     private final List<Runnable> crashHooks = new ArrayList<>();
+    private final Set<String> defects = new LinkedHashSet<>();
     private final List<Strand> held = new ArrayList<>(); // ready, but the process is paused
     private boolean crashed;
     private boolean closed;
@@ -156,6 +157,17 @@ public final class VirtualProcess implements EngineRuntime {
         world.requireBaton();
         pauseAtCall = call;
         pauseFor = Objects.requireNonNull(duration, "duration");
+    }
+
+    /** Plants the named defect; to be called before the components that ask {@link #planted} are made. */
+    public void plant(String defect) {
+        world.requireBaton();
+        defects.add(Objects.requireNonNull(defect, "defect"));
+    }
+
+    @Override
+    public boolean planted(String defect) {
+        return defects.contains(defect);
     }
 
     @Override

@@ -55,6 +55,7 @@ import org.jspecify.annotations.Nullable;
 @Experimental
 public final class VirtualWorld implements AutoCloseable {
     private static final long BATON_NANOS = Duration.ofSeconds(10).toNanos();
+    private static final long RESTLESS_NANOS = Duration.ofMinutes(10).toNanos();
     private static final long FOREVER = Long.MAX_VALUE / 4;
     private static final int STEP_NANOS = 50_000;
     private static final int REMEMBERED = 40;
@@ -220,10 +221,13 @@ public final class VirtualWorld implements AutoCloseable {
     /**
      * Runs until nothing can go on before time moves to a timer.
      *
-     * @throws SeedFailed as the class says
+     * @throws SeedFailed as the class says, and when ten virtual minutes of work did not come to rest
      */
     public void runUntilIdle() {
-        run(() -> false, FOREVER, true);
+        if (run(() -> false, RESTLESS_NANOS, true) == Stop.LIMIT) {
+            fail("the world does not come to rest: something gives itself work without end", null);
+            throw failed();
+        }
     }
 
     /** A hash over every step, call and note so far: equal for equal runs. */
@@ -257,7 +261,7 @@ public final class VirtualWorld implements AutoCloseable {
         boolean failedBefore = failure.get() != null;
         closed = true; // from here on only what is dying runs, and no crash hook
         if (!stuck()) {
-            for (VirtualProcess process : processes) {
+            for (VirtualProcess process : List.copyOf(processes)) {
                 process.crashNow();
             }
             if (!dying.isEmpty()) {
@@ -377,6 +381,7 @@ public final class VirtualWorld implements AutoCloseable {
     }
 
     void crashed(VirtualProcess process, List<Runnable> hooks) {
+        processes.remove(process);
         timers.removeIf(timer -> timer.process == process);
         for (Strand strand : blocked) {
             if (strand.process == process) {

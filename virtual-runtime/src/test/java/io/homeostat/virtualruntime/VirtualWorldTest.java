@@ -162,6 +162,31 @@ final class VirtualWorldTest {
     }
 
     @Test
+    void worldThatDoesNotComeToRestFailsTheSeed() {
+        try (VirtualWorld world = VirtualWorld.seeded(1)) {
+            VirtualProcess process = world.process("p");
+            Lane lane = process.lane("lane");
+            Runnable[] again = new Runnable[1];
+            again[0] = () -> lane.execute(again[0]);
+            lane.execute(again[0]);
+            assertThatThrownBy(world::runUntilIdle)
+                    .isInstanceOf(SeedFailed.class)
+                    .hasMessageContaining("does not come to rest");
+        }
+    }
+
+    @Test
+    void defectIsPlantedInItsProcessOnly() {
+        try (VirtualWorld world = VirtualWorld.seeded(1)) {
+            VirtualProcess process = world.process("p");
+            process.plant("room.defect");
+            assertThat(process.planted("room.defect")).isTrue();
+            assertThat(process.planted("room.other")).isFalse();
+            assertThat(world.process("p").planted("room.defect")).isFalse();
+        }
+    }
+
+    @Test
     void runUntilFailsWithTheSeedWhenNothingIsLeftToDo() {
         try (VirtualWorld world = VirtualWorld.seeded(4711)) {
             assertThatThrownBy(() -> world.runUntil(() -> false, MINUTE))
