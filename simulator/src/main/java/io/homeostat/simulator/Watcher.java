@@ -208,7 +208,7 @@ final class Watcher {
 
     private byte[] member() {
         ByteArrayOutputStream packed = new ByteArrayOutputStream();
-        try (GZIPOutputStream out = new GZIPOutputStream(packed) {
+        try (GZIPOutputStream out = new GZIPOutputStream(packed, 8192, true) {
             {
                 def.setLevel(Deflater.BEST_SPEED);
             }
@@ -219,6 +219,9 @@ final class Watcher {
                 size += bytes.length;
                 out.write(bytes);
             }
+            // as the real server: a block before the last one, since Go keeps back what comes
+            // with the end of a member until the next member begins
+            out.flush();
         } catch (IOException e) {
             throw new UncheckedIOException("compressing into memory", e);
         }
