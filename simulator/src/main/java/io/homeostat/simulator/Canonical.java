@@ -3,6 +3,8 @@ package io.homeostat.simulator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -14,6 +16,8 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class Canonical {
     private static final JsonNode NULL = Json.NODES.nullNode();
+    private static final Pattern BASE64 =
+            Pattern.compile("([A-Za-z0-9+/]{4})*+([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?");
 
     private Canonical() {}
 
@@ -149,6 +153,9 @@ final class Canonical {
                 if (!value.isString()) {
                     throw mismatch(value, path, "string");
                 }
+                if (type == Schema.Scalar.BYTES) {
+                    checkBase64(value.stringValue());
+                }
                 return type == Schema.Scalar.MICRO_TIME ? Times.micro(value, path) : time(value, type, path);
             }
             case INT32, INT64 -> {
@@ -188,6 +195,14 @@ final class Canonical {
             }
         }
         return value;
+    }
+
+    private static void checkBase64(String text) {
+        Matcher whole = BASE64.matcher(text);
+        if (!whole.matches()) {
+            int valid = whole.lookingAt() ? whole.end() : 0;
+            throw new Malformed("illegal base64 data at input byte " + valid);
+        }
     }
 
     private static JsonNode time(JsonNode value, Schema.Scalar type, String path) {
