@@ -127,6 +127,24 @@ final class SystemRuntimeTest {
     }
 
     @Test
+    void workGivenAtTheMomentALaneFallsIdleIsNotLost() {
+        for (Lane lane : List.of(runtime.lane("engine"), runtime.userLane("user"), runtime.dedicatedLane("own"))) {
+            AtomicInteger ran = new AtomicInteger();
+            long begin = System.nanoTime();
+            for (int i = 1; i <= 50_000 && System.nanoTime() - begin < 2_000_000_000L; i++) {
+                lane.execute(ran::incrementAndGet);
+                long given = System.nanoTime();
+                while (ran.get() < i) {
+                    assertThat(System.nanoTime() - given)
+                            .as("waits for work %d", i)
+                            .isLessThan(SOON.toNanos());
+                    Thread.onSpinWait();
+                }
+            }
+        }
+    }
+
+    @Test
     void dedicatedLaneHasAThreadOfItsOwn() {
         Set<Thread> threads = ConcurrentHashMap.newKeySet();
         Lane lane = runtime.dedicatedLane("lease");

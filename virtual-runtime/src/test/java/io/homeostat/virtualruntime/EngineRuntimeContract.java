@@ -474,6 +474,26 @@ abstract class EngineRuntimeContract {
         assertThat(soon(done)).isTrue();
     }
 
+    @ParameterizedTest
+    @MethodSource("kindsThatMayWait")
+    void timerCancelledOnItsLaneAfterItWasQueuedNeverRuns(Kind kind) {
+        Lane lane = kind.in(runtime());
+        Lane other = runtime().lane("other");
+        AtomicInteger ran = new AtomicInteger();
+        lane.execute(() -> {
+            List<Registration> timers = new ArrayList<>();
+            for (int i = 0; i < 10; i++) {
+                timers.add(runtime().after(Duration.ofNanos(i), lane, ran::incrementAndGet));
+            }
+            CompletableFuture<Boolean> allAreQueued = new CompletableFuture<>();
+            runtime().after(Duration.ofMillis(1), other, () -> allAreQueued.complete(true));
+            soon(allAreQueued);
+            timers.forEach(Registration::close);
+        });
+        fence(lane);
+        assertThat(ran).hasValue(0);
+    }
+
     @Test
     void cancelledTimerMayBeCancelledAgain() {
         Lane lane = runtime().lane("lane");

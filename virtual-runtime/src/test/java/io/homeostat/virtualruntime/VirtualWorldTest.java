@@ -10,7 +10,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -78,8 +80,8 @@ final class VirtualWorldTest {
 
     @Test
     void seedsOrderIndependentWorkDifferently() {
-        Set<String> orders = new HashSet<>();
-        for (long seed = 0; seed < 200; seed++) {
+        Map<String, Integer> orders = new TreeMap<>();
+        for (long seed = 0; seed < 600; seed++) {
             try (VirtualWorld world = VirtualWorld.seeded(seed)) {
                 VirtualProcess process = world.process("p");
                 StringBuilder order = new StringBuilder();
@@ -87,10 +89,11 @@ final class VirtualWorldTest {
                 process.userLane("b").execute(() -> order.append('b'));
                 process.start("c", () -> order.append('c'));
                 world.runUntilIdle();
-                orders.add(order.toString());
+                orders.merge(order.toString(), 1, Integer::sum);
             }
         }
-        assertThat(orders).containsExactlyInAnyOrder("abc", "acb", "bac", "bca", "cab", "cba");
+        assertThat(orders).containsOnlyKeys("abc", "acb", "bac", "bca", "cab", "cba");
+        assertThat(orders.values()).allMatch(times -> times > 50);
     }
 
     @Test
