@@ -34,6 +34,9 @@ import org.jspecify.annotations.Nullable;
  * {@link IOException}; any HTTP status is an answer.
  */
 final class ApiObserver {
+    /** Tells our own requests from those of the code under test. */
+    static final String USER_AGENT = "homeostat-testkit";
+
     private static final String THREAD_PREFIX = "homeostat-testkit-observer-";
 
     /** Ids of the selector threads of our clients: JDK 17 can neither name nor close them. */
@@ -109,7 +112,7 @@ final class ApiObserver {
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(server + target))
                 .timeout(timeout)
                 .header("Accept", "application/json")
-                .header("User-Agent", "homeostat-testkit");
+                .header("User-Agent", USER_AGENT);
         if (contentType != null) {
             request.header("Content-Type", contentType);
         }

@@ -1,11 +1,14 @@
 package io.homeostat.testkit;
 
 import io.homeostat.core.Experimental;
+import io.homeostat.simulator.Simulator;
 import io.homeostat.testkit.ApiObserver.Answer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -75,7 +78,7 @@ public final class Cluster {
                 "/api/v1/namespaces",
                 "application/json",
                 "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"" + namespace + "\"}}");
-        if (server.hasControllers() && server.backend() == Backend.REAL) {
+        if (server.makesServiceAccounts()) {
             String account = "/api/v1/namespaces/" + namespace + "/serviceaccounts/default";
             Polling.eventually(Duration.ofSeconds(30), () -> cluster.expect("GET", account, null, ""));
         }
@@ -84,14 +87,19 @@ public final class Cluster {
 
     /** Deletes what the test made. Does not wait for the end of the namespace: a real server takes 5 s for it. */
     void cleanUp() {
-        outside.forEach(target -> cluster404Tolerant("DELETE", target));
-        cluster404Tolerant("DELETE", "/api/v1/namespaces/" + home);
+        deleteFile();
+        if (server.backend() == Backend.SIMULATOR) {
+            return; // it ends with the test
+        }
+        outside.forEach(this::deleteIfThere);
+        deleteIfThere("/api/v1/namespaces/" + home);
     }
 
-    private void cluster404Tolerant(String method, String target) {
-        Answer answer = send(method, target, null, "");
-        if (!answer.isSuccess() && answer.status() != 404 && answer.status() != 409) {
-            throw unexpected(method, target, answer);
+    private void deleteIfThere(String target) {
+        Answer answer = send("DELETE", target, null, "");
+        boolean gone = answer.status() == 404 || answer.status() == 409; // 409: a namespace that is ending already
+        if (!answer.isSuccess() && !gone) {
+            throw unexpected("DELETE", target, answer);
         }
     }
 
@@ -121,6 +129,33 @@ public final class Cluster {
     }
 
     /**
+     * A file with {@link #kubeconfig()}, readable by its owner only, that is removed after the test: for command lines and
+     * {@code ClusterConnection.fromKubeconfig}.
+     */
+    public Path kubeconfigFile() {
+        Path file = Path.of(System.getProperty("java.io.tmpdir"), "homeostat-" + home + ".kubeconfig");
+        if (!Files.exists(file)) {
+            try {
+                Path made = Files.createTempFile("homeostat-", ".kubeconfig"); // with the owner's rights only
+                Files.writeString(made, kubeconfig());
+                Files.move(made, file);
+            } catch (IOException e) {
+                throw new UncheckedIOException("Cannot write " + file, e);
+            }
+        }
+        return file;
+    }
+
+    private void deleteFile() {
+        Path file = Path.of(System.getProperty("java.io.tmpdir"), "homeostat-" + home + ".kubeconfig");
+        try {
+            Files.deleteIfExists(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException("Cannot remove " + file, e);
+        }
+    }
+
+    /**
      * The text of a kubeconfig for a user of that name.
      *
      * @param groups the user's groups; without {@code system:masters} it may do what RBAC says. The simulator asks nobody who they
@@ -131,14 +166,18 @@ public final class Cluster {
     }
 
     /**
-     * The requests that came through {@link #kubeconfig()} so far, counted at the server: the simulator's own log, or the audit log
-     * of kube-apiserver. A request may appear a moment after its answer; one under way that is no watch does not appear.
+     * The requests that came through {@link #kubeconfig()} so far, counted at the server: the simulator's own log (its last 65,536),
+     * or the audit log of kube-apiserver. There a request may appear a moment after its answer, and one under way that is no watch
+     * does not appear.
      */
     public List<ServedRequest> requests() {
         return server.requests(user);
     }
 
-    /** As {@link #requests()}, of the user given to {@link #kubeconfigFor}. */
+    /**
+     * As {@link #requests()}, of the user given to {@link #kubeconfigFor}. The simulator cannot tell users apart: there it is every
+     * request but the test's own.
+     */
     public List<ServedRequest> requestsOf(String user) {
         return server.requests(user);
     }
@@ -154,6 +193,19 @@ public final class Cluster {
         }
         throw new IllegalStateException("This test runs on the " + backend().title()
                 + ": only a real server has processes; use @OperatorTest(on = Backend.REAL)");
+    }
+
+    /**
+     * The simulator behind it, for its faults.
+     *
+     * @throws IllegalStateException on a real server
+     */
+    public Simulator simulator() {
+        if (server instanceof SimulatorTestServer simulated) {
+            return simulated.simulator();
+        }
+        throw new IllegalStateException("This test runs on a " + backend().title()
+                + ": only the simulator takes orders; use @OperatorTest(on = Backend.SIMULATOR)");
     }
 
     /**

@@ -78,11 +78,12 @@ final class OperatorTestExtension implements TestTemplateInvocationContextProvid
         public void afterEach(ExtensionContext context) {
             Life life = context.getStore(NAMESPACE).get(Life.class, Life.class);
             try {
-                if (context.getExecutionException().isEmpty()) {
-                    ThreadLeakCheck.check(context);
-                }
                 if (life != null) {
                     life.cluster.cleanUp();
+                    life.server.close();
+                }
+                if (context.getExecutionException().isEmpty()) {
+                    ThreadLeakCheck.check(context);
                 }
             } catch (RuntimeException | Error e) {
                 failed(life);
@@ -90,9 +91,6 @@ final class OperatorTestExtension implements TestTemplateInvocationContextProvid
             } finally {
                 if (context.getExecutionException().isPresent()) {
                     failed(life);
-                }
-                if (life != null) {
-                    life.server.close();
                 }
             }
         }
@@ -118,11 +116,16 @@ final class OperatorTestExtension implements TestTemplateInvocationContextProvid
         }
 
         private Life begin(ExtensionContext context) {
-            if (backend == Backend.SIMULATOR) {
-                throw new IllegalStateException("The simulator cannot be served over HTTP yet");
+            TestServer server =
+                    backend == Backend.REAL ? new RealTestServer(RealControlPlane.shared()) : new SimulatorTestServer();
+            Life life;
+            try {
+                life = new Life(server, Cluster.create(server, namespaceFor(context)));
+            } catch (RuntimeException | Error e) {
+                server.testFailed();
+                server.close();
+                throw e;
             }
-            TestServer server = new RealTestServer(RealControlPlane.shared());
-            Life life = new Life(server, Cluster.create(server, namespaceFor(context)));
             ThreadLeakCheck.remember(context); // the server's own threads are no leak of the test
             return life;
         }

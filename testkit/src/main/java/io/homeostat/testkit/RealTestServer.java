@@ -69,7 +69,7 @@ final class RealTestServer implements TestServer {
     }
 
     @Override
-    public boolean hasControllers() {
+    public boolean makesServiceAccounts() {
         return plane.hasControllers();
     }
 

@@ -12,11 +12,11 @@ interface TestServer extends AutoCloseable {
     /** The text of a kubeconfig for {@code user}. */
     String kubeconfig(String user, List<String> groups);
 
-    /** What {@code user} has sent so far, in the server's order. */
+    /** What {@code user} has sent so far, oldest first. */
     List<ServedRequest> requests(String user);
 
-    /** Whether something makes service accounts, ready pods and so on. */
-    boolean hasControllers();
+    /** Whether a namespace gets a default service account, without which no pod can be made in it. */
+    boolean makesServiceAccounts();
 
     /** Keeps what helps to find out why a test failed, and says where it is. */
     void testFailed();

@@ -1,7 +1,5 @@
 package io.homeostat.testkit;
 
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -11,27 +9,21 @@ final class KubectlTool {
     private KubectlTool() {}
 
     static int run(Cluster cluster, String... arguments) throws Exception {
-        Path kubeconfig = Files.createTempFile("testkit", ".kubeconfig");
-        try {
-            Files.writeString(kubeconfig, cluster.kubeconfig());
-            List<String> command = new ArrayList<>(List.of(
-                    RealControlPlane.assets().orElseThrow().resolve("kubectl").toString(),
-                    "--kubeconfig",
-                    kubeconfig.toString(),
-                    "--cache-dir",
-                    "target/kubectl-cache"));
-            command.addAll(List.of(arguments));
-            Process kubectl = new ProcessBuilder(command)
-                    .redirectErrorStream(true)
-                    .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-                    .start();
-            if (!kubectl.waitFor(30, TimeUnit.SECONDS)) {
-                kubectl.destroyForcibly();
-                throw new AssertionError("kubectl has not ended after 30 s");
-            }
-            return kubectl.exitValue();
-        } finally {
-            Files.delete(kubeconfig);
+        List<String> command = new ArrayList<>(List.of(
+                RealControlPlane.assets().orElseThrow().resolve("kubectl").toString(),
+                "--kubeconfig",
+                cluster.kubeconfigFile().toString(),
+                "--cache-dir",
+                "target/kubectl-cache"));
+        command.addAll(List.of(arguments));
+        Process kubectl = new ProcessBuilder(command)
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+        if (!kubectl.waitFor(30, TimeUnit.SECONDS)) {
+            kubectl.destroyForcibly();
+            throw new AssertionError("kubectl has not ended after 30 s");
         }
+        return kubectl.exitValue();
     }
 }

@@ -3,9 +3,14 @@ package io.homeostat.testkit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.homeostat.client.ClusterConnection;
+import io.homeostat.core.Headers;
+import io.homeostat.core.HttpCall;
+import io.homeostat.core.SystemRuntime;
+import io.homeostat.core.Transport;
 import java.time.Duration;
 
-@OperatorTest(on = Backend.REAL)
+@OperatorTest(on = {Backend.SIMULATOR, Backend.REAL})
 final class OperatorTestTest {
     @OperatorTest
     void eachTestHasANamespaceOfItsOwn(Cluster cluster) {
@@ -67,20 +72,28 @@ final class OperatorTestTest {
     }
 
     @OperatorTest
-    void requestsOfTheOperatorAreCountedAndOursAreNot(Cluster cluster) throws Exception {
+    void requestsOfTheOperatorAreCountedAndOursAreNot(Cluster cluster) {
         cluster.list("v1", "ConfigMap");
         assertThat(cluster.requests()).isEmpty();
+        String target = "/api/v1/namespaces/" + cluster.namespace() + "/configmaps";
 
-        int exit = KubectlTool.run(cluster, "get", "configmaps", "--namespace", cluster.namespace());
+        try (SystemRuntime runtime = SystemRuntime.create();
+                Transport operator = ClusterConnection.fromKubeconfig(cluster.kubeconfigFile())
+                        .open(runtime)) {
+            HttpCall call = HttpCall.get(target, Headers.NONE.with("User-Agent", "operator/1"));
+            assertThat(runtime.await(operator.send(call, 1 << 20), Duration.ofSeconds(10))
+                            .status())
+                    .isEqualTo(200);
+        }
 
-        assertThat(exit).isZero();
         cluster.eventually(Duration.ofSeconds(5), () -> assertThat(cluster.requests())
-                .anySatisfy(request -> {
-                    assertThat(request.verb()).isEqualTo("list");
-                    assertThat(request.target()).contains("/namespaces/" + cluster.namespace() + "/configmaps");
-                    assertThat(request.status()).isEqualTo(200);
-                    assertThat(request.isWrite()).isFalse();
-                })
-                .allSatisfy(request -> assertThat(request.userAgent()).startsWith("kubectl")));
+                .containsExactly(new ServedRequest("list", target, 200, "operator/1")));
+        assertThat(cluster.requests()).noneMatch(ServedRequest::isWrite);
+    }
+
+    @OperatorTest(on = Backend.REAL)
+    void kubectlWorksWithTheKubeconfigFile(Cluster cluster) throws Exception {
+        assertThat(KubectlTool.run(cluster, "get", "configmaps", "--namespace", cluster.namespace()))
+                .isZero();
     }
 }
