@@ -340,7 +340,9 @@ final class Architecture {
                         boolean synthetic = field.getModifiers().contains(JavaModifier.SYNTHETIC);
                         String type = field.getRawType().getName();
                         boolean mutable = !field.getModifiers().contains(JavaModifier.FINAL)
-                                || (type.startsWith("java.util.concurrent.") && !type.endsWith("TimeUnit"))
+                                || (type.startsWith("java.util.concurrent.")
+                                        && !type.endsWith("TimeUnit")
+                                        && !type.endsWith("FieldUpdater"))
                                 || MUTABLE.contains(type);
                         if (mutable && !synthetic) {
                             events.add(

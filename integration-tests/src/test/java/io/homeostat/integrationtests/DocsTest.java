@@ -1,0 +1,89 @@
+package io.homeostat.integrationtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+final class DocsTest {
+    private final Docs docs = new Docs(Docs.repository());
+
+    @Test
+    void javaBlocksAreTextOfCompiledSources() {
+        assertThat(docs.pages()).isNotEmpty();
+        assertThat(docs.pages().stream().flatMap(page -> docs.blocksThatAreNotIncluded(page).stream()))
+                .isEmpty();
+    }
+
+    @Test
+    void promisesNameTestsThatExist() {
+        Path guarantees = Docs.repository().resolve("docs/guarantees.md");
+
+        assertThat(docs.promisesWithoutProof(guarantees)).isEmpty();
+        assertThat(guarantees).content().containsPattern("P-C1\\b").containsPattern("P-F3\\b");
+    }
+
+    @Test
+    void linksLeadSomewhere() {
+        assertThat(docs.pages().stream().flatMap(page -> docs.deadLinks(page).stream()))
+                .isEmpty();
+    }
+
+    @Test
+    void blockWithoutIncludeIsFound(@TempDir Path root) throws IOException {
+        Path page = write(root, "page.md", "text", "```java", "int x;", "```");
+
+        assertThat(new Docs(root).blocksThatAreNotIncluded(page))
+                .containsExactly("page.md:2: a Java block needs <!-- include: path#region --> in the line before it");
+    }
+
+    @Test
+    void blockMustBeTheTextOfItsRegion(@TempDir Path root) throws IOException {
+        write(root, "A.java", "class A {", "    // region r", "    int x() {", "        return 1;", "    }", "    // endregion r", "}");
+        Path same =
+                write(root, "same.md", "<!-- include: A.java#r -->", "```java", "int x() {", "    return 1;", "}", "```");
+        Path other = write(root, "other.md", "<!-- include: A.java#r -->", "```java", "int x() {}", "```");
+        Path noRegion = write(root, "region.md", "<!-- include: A.java#s -->", "```java", "int x() {}", "```");
+        Path noFile = write(root, "file.md", "<!-- include: B.java -->", "```java", "int x() {}", "```");
+        Docs docs = new Docs(root);
+
+        assertThat(docs.blocksThatAreNotIncluded(same)).isEmpty();
+        assertThat(docs.blocksThatAreNotIncluded(other))
+                .containsExactly("other.md:2: the block is not what A.java says; it should be\nint x() {\n    return 1;\n}");
+        assertThat(docs.blocksThatAreNotIncluded(noRegion))
+                .containsExactly("region.md:2: A.java has no // region s with an // endregion s");
+        assertThat(docs.blocksThatAreNotIncluded(noFile)).containsExactly("file.md:2: there is no B.java");
+    }
+
+    @Test
+    void promiseWithoutTestIsFound(@TempDir Path root) throws IOException {
+        write(root, "QueueTest.java", "class QueueTest {", "    void nothingIsLost() {}", "}");
+        Path page = write(
+                root,
+                "guarantees.md",
+                "| P-Q1 | nothing is lost | `QueueTest.nothingIsLost` |",
+                "| P-Q2 | first in, first out | `QueueTest.keepsOrder` |",
+                "| P-Q3 | delayed | |",
+                "| P-Q4 | backoff | not yet |");
+
+        assertThat(new Docs(root).promisesWithoutProof(page))
+                .containsExactly(
+                        "guarantees.md:2: there is no test QueueTest.keepsOrder",
+                        "guarantees.md:3: P-Q3 names no test and does not say \"not yet\"");
+    }
+
+    @Test
+    void deadLinkIsFound(@TempDir Path root) throws IOException {
+        Path page = write(root, "page.md", "[a](page.md) [b](https://example.com) [c](gone.md#x)");
+
+        assertThat(new Docs(root).deadLinks(page)).isEqualTo(List.of("page.md:1: there is no gone.md"));
+    }
+
+    private static Path write(Path root, String name, String... lines) throws IOException {
+        return Files.writeString(root.resolve(name), String.join("\n", lines) + "\n");
+    }
+}
