@@ -88,7 +88,9 @@ final class Architecture {
         edges.put("core.VirtualThreads", "part of SystemRuntime: finds Thread.ofVirtual by reflection");
         edges.put(
                 "simulator.SimulatorServer", "the simulator over HTTP: sockets and the JDK's HttpServer bring threads");
-        edges.put("simulator.SimulatorServer", "the simulator over HTTP: the JDK's HttpServer and its sockets need threads");
+        edges.put(
+                "simulator.SimulatorServer",
+                "the simulator over HTTP: the JDK's HttpServer and its sockets need threads");
         return edges;
     }
 

@@ -99,15 +99,16 @@ final class Docs {
             int begin = indexOf(text, "// region " + region);
             int end = indexOf(text, "// endregion " + region);
             if (begin < 0 || end < begin) {
-                return Optional.of(where + ": " + include.group(1) + " has no // region " + region + " with an // endregion "
-                        + region);
+                return Optional.of(where + ": " + include.group(1) + " has no // region " + region
+                        + " with an // endregion " + region);
             }
             text = text.subList(begin + 1, end);
         }
         String expected = normal(text);
         return normal(block).equals(expected)
                 ? Optional.empty()
-                : Optional.of(where + ": the block is not what " + include.group(1) + " says; it should be\n" + expected);
+                : Optional.of(
+                        where + ": the block is not what " + include.group(1) + " says; it should be\n" + expected);
     }
 
     private static int indexOf(List<String> lines, String marker) {
@@ -121,7 +122,10 @@ final class Docs {
 
     /** Without the indentation all lines share, trailing spaces, and empty lines at both ends. */
     private static String normal(List<String> lines) {
-        return String.join("\n", lines).stripIndent().replaceAll("[ \t]+(?=\n|$)", "").strip();
+        return String.join("\n", lines)
+                .stripIndent()
+                .replaceAll("[ \t]+(?=\n|$)", "")
+                .strip();
     }
 
     /** Promises whose row names neither a test nor {@value #NOT_YET}, and tests that no source has. */
@@ -139,7 +143,9 @@ final class Docs {
                 }
             }
             Matcher row = ROW.matcher(lines.get(i));
-            if (row.matches() && !named && !lines.get(i).toLowerCase(java.util.Locale.ROOT).contains(NOT_YET)) {
+            if (row.matches()
+                    && !named
+                    && !lines.get(i).toLowerCase(java.util.Locale.ROOT).contains(NOT_YET)) {
                 mistakes.add(where + ": " + row.group(1) + " names no test and does not say \"" + NOT_YET + "\"");
             }
         }
@@ -149,7 +155,9 @@ final class Docs {
     private boolean exists(String type, String method) {
         try (Stream<Path> files = Files.walk(root, 10)) {
             return files.filter(file -> file.endsWith(type + ".java"))
-                    .anyMatch(file -> Pattern.compile("\\s" + method + "\\(").matcher(text(file)).find());
+                    .anyMatch(file -> Pattern.compile("\\s" + method + "\\(")
+                            .matcher(text(file))
+                            .find());
         } catch (IOException e) {
             throw new UncheckedIOException("Cannot look for " + type + " under " + root, e);
         }

@@ -43,9 +43,18 @@ final class DocsTest {
 
     @Test
     void blockMustBeTheTextOfItsRegion(@TempDir Path root) throws IOException {
-        write(root, "A.java", "class A {", "    // region r", "    int x() {", "        return 1;", "    }", "    // endregion r", "}");
-        Path same =
-                write(root, "same.md", "<!-- include: A.java#r -->", "```java", "int x() {", "    return 1;", "}", "```");
+        write(
+                root,
+                "A.java",
+                "class A {",
+                "    // region r",
+                "    int x() {",
+                "        return 1;",
+                "    }",
+                "    // endregion r",
+                "}");
+        Path same = write(
+                root, "same.md", "<!-- include: A.java#r -->", "```java", "int x() {", "    return 1;", "}", "```");
         Path other = write(root, "other.md", "<!-- include: A.java#r -->", "```java", "int x() {}", "```");
         Path noRegion = write(root, "region.md", "<!-- include: A.java#s -->", "```java", "int x() {}", "```");
         Path noFile = write(root, "file.md", "<!-- include: B.java -->", "```java", "int x() {}", "```");
@@ -53,7 +62,8 @@ final class DocsTest {
 
         assertThat(docs.blocksThatAreNotIncluded(same)).isEmpty();
         assertThat(docs.blocksThatAreNotIncluded(other))
-                .containsExactly("other.md:2: the block is not what A.java says; it should be\nint x() {\n    return 1;\n}");
+                .containsExactly(
+                        "other.md:2: the block is not what A.java says; it should be\nint x() {\n    return 1;\n}");
         assertThat(docs.blocksThatAreNotIncluded(noRegion))
                 .containsExactly("region.md:2: A.java has no // region s with an // endregion s");
         assertThat(docs.blocksThatAreNotIncluded(noFile)).containsExactly("file.md:2: there is no B.java");

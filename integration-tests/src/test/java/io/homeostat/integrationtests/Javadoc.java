@@ -40,8 +40,8 @@ final class Javadoc {
             if (sources.isEmpty()) {
                 return missing;
             }
-            JavacTask task = (JavacTask)
-                    compiler.getTask(null, files, null, List.of("-proc:none"), null, files.getJavaFileObjectsFromPaths(sources));
+            JavacTask task = (JavacTask) compiler.getTask(
+                    null, files, null, List.of("-proc:none"), null, files.getJavaFileObjectsFromPaths(sources));
             DocTrees docs = DocTrees.instance(task);
             for (CompilationUnitTree unit : task.parse()) {
                 new Scanner(unit, docs, missing).scan(unit, null);
@@ -69,13 +69,14 @@ final class Javadoc {
                 return null; // nothing in it is visible either
             }
             require(type, type.getSimpleName().toString());
-            return super.visitClass(type, nothing);
+            return super.visitClass(type, null);
         }
 
         @Override
         public @Nullable Void visitMethod(MethodTree method, @Nullable Void nothing) {
             boolean overrides = method.getModifiers().getAnnotations().stream()
-                    .anyMatch(annotation -> annotation.getAnnotationType().toString().equals("Override"));
+                    .anyMatch(annotation ->
+                            annotation.getAnnotationType().toString().equals("Override"));
             boolean ofRecord = method.getReturnType() == null && owner().getKind() == Tree.Kind.RECORD;
             if (!overrides && !ofRecord && isVisible(method.getModifiers())) {
                 require(method, owner().getSimpleName() + "." + method.getName());
@@ -111,7 +112,8 @@ final class Javadoc {
             if (docs.getDocComment(getCurrentPath()) == null) {
                 LineMap lines = unit.getLineMap();
                 long at = docs.getSourcePositions().getStartPosition(unit, tree);
-                String file = Path.of(unit.getSourceFile().getName()).getFileName().toString();
+                String file =
+                        Path.of(unit.getSourceFile().getName()).getFileName().toString();
                 missing.add(file + ":" + lines.getLineNumber(at) + " " + name);
             }
         }

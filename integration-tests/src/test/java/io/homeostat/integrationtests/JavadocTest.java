@@ -10,8 +10,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 final class JavadocTest {
-    private static final List<String> PUBLISHED = List.of(
-            "core", "virtual-runtime", "workqueue", "simulator", "client", "informer", "reconciler", "testkit");
+    private static final List<String> PUBLISHED =
+            List.of("core", "virtual-runtime", "workqueue", "simulator", "client", "informer", "reconciler", "testkit");
 
     @Test
     void everythingPublicIsExplained() {

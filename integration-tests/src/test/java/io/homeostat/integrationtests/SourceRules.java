@@ -12,7 +12,8 @@ import java.util.stream.Stream;
 /** Rules that cannot be seen in class files, checked on the text of the sources without comments and literals. */
 final class SourceRules {
     private static final Pattern NO_CODE = Pattern.compile(
-            "/\\*.*?\\*/|//[^\\n]*|\"\"\".*?\"\"\"|\"(?:\\\\.|[^\"\\\\\\n])*\"|'(?:\\\\.|[^'\\\\\\n])+'", Pattern.DOTALL);
+            "/\\*.*?\\*/|//[^\\n]*|\"\"\".*?\"\"\"|\"(?:\\\\.|[^\"\\\\\\n])*\"|'(?:\\\\.|[^'\\\\\\n])+'",
+            Pattern.DOTALL);
 
     /** What must not be in a source, and why. */
     record Ban(String pattern, String reason) {}
@@ -27,9 +28,10 @@ final class SourceRules {
             new Ban(
                     "\\bThread\\.sleep\\(|\\bTimeUnit\\.\\w+\\.sleep\\(",
                     "a test that sleeps is slow or flaky: wait for the event, or use the virtual world"),
-            new Ban("@Disabled\\b", "a test that never runs proves nothing: delete it, or skip it with a reason that CI prints"),
             new Ban(
-                    "\\bimport lombok\\b|\\bPowerMock\\b", "tests use fakes and the virtual world, not magic"));
+                    "@Disabled\\b",
+                    "a test that never runs proves nothing: delete it, or skip it with a reason that CI prints"),
+            new Ban("\\bimport lombok\\b|\\bPowerMock\\b", "tests use fakes and the virtual world, not magic"));
 
     private SourceRules() {}
 
@@ -37,7 +39,9 @@ final class SourceRules {
     static List<String> check(Path folder, List<Ban> bans) {
         List<String> mistakes = new ArrayList<>();
         try (Stream<Path> files = Files.walk(folder)) {
-            for (Path file : files.filter(path -> path.toString().endsWith(".java")).sorted().toList()) {
+            for (Path file : files.filter(path -> path.toString().endsWith(".java"))
+                    .sorted()
+                    .toList()) {
                 List<String> lines = code(Files.readString(file)).lines().toList();
                 for (int i = 0; i < lines.size(); i++) {
                     for (Ban ban : bans) {
@@ -55,6 +59,7 @@ final class SourceRules {
 
     /** Comments and literals become as many empty lines as they had. */
     private static String code(String source) {
-        return NO_CODE.matcher(source).replaceAll(match -> "\n".repeat((int) match.group().chars().filter(c -> c == '\n').count()));
+        return NO_CODE.matcher(source).replaceAll(match -> "\n"
+                .repeat((int) match.group().chars().filter(c -> c == '\n').count()));
     }
 }

@@ -71,7 +71,8 @@ final class TestSummary {
     /** Prints to the real standard output: Maven has closed its own by then. */
     private static final class Printer extends Thread {
         private final String text;
-        private final PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
+        private final PrintStream out =
+                new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
 
         Printer(String text) {
             super("test-summary");
@@ -86,8 +87,9 @@ final class TestSummary {
     }
 
     private String text() {
-        StringBuilder text = new StringBuilder("%s: %d run, %d failed, %d skipped; %d of them on a real kube-apiserver%n"
-                .formatted(name, tests, failed, sum(skipped), real));
+        StringBuilder text =
+                new StringBuilder("%s: %d run, %d failed, %d skipped; %d of them on a real kube-apiserver%n"
+                        .formatted(name, tests, failed, sum(skipped), real));
         skipped.forEach((reason, n) -> text.append("  %d skipped: %s%n".formatted(n, reason)));
         if (realSkipped > 0) {
             text.append("  %d tests that need a real kube-apiserver were SKIPPED.%n".formatted(realSkipped));
