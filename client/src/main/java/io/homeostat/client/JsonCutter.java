@@ -268,6 +268,12 @@ final class JsonCutter {
         long chunkStart = consumed - from;
         int i = from;
         while (i < to) {
+            if (depth > hookDepth) {
+                i = skim(b, i, to);
+                if (i == to) {
+                    break;
+                }
+            }
             switch (state) {
                 case STRING -> {
                     i = endOfPlain(b, i, to);
@@ -481,6 +487,117 @@ final class JsonCutter {
             }
         }
         return stop(b, i, chunkStart);
+    }
+
+    /**
+     * Takes what is common in the depths where nothing is looked at, and leaves the rest (spaces, escapes, odd numbers, errors, the
+     * bracket that leads back up) to {@link #advance}: by far the most bytes go through here.
+     */
+    private int skim(byte[] b, int from, int to) {
+        int i = from;
+        int at = state;
+        int d = depth;
+        int floor = hookDepth + 1;
+        boolean object = inObject();
+        boolean key = inKey;
+        loop:
+        while (i < to) {
+            switch (at) {
+                case STRING -> {
+                    i = endOfPlain(b, i, to);
+                    if (i == to || b[i] != '"') {
+                        break loop;
+                    }
+                    i++;
+                    if (!key) {
+                        at = AFTER_VALUE;
+                        continue;
+                    }
+                    key = false;
+                    if (i == to || b[i] != ':') {
+                        at = COLON;
+                        break loop;
+                    }
+                    i++;
+                    at = VALUE;
+                }
+                case AFTER_VALUE -> {
+                    byte c = b[i];
+                    if (c == ',') {
+                        i++;
+                        at = object ? KEY : VALUE;
+                    } else if (c == (object ? '}' : ']') && d > floor) {
+                        i++;
+                        d--;
+                        object = (objectAt[d >>> 6] & (1L << d)) != 0;
+                    } else {
+                        break loop;
+                    }
+                }
+                case FIRST_KEY, KEY -> {
+                    byte c = b[i];
+                    if (c == '"') {
+                        i++;
+                        key = true;
+                        at = STRING;
+                    } else if (c == '}' && at == FIRST_KEY && d > floor) {
+                        i++;
+                        d--;
+                        object = (objectAt[d >>> 6] & (1L << d)) != 0;
+                        at = AFTER_VALUE;
+                    } else {
+                        break loop;
+                    }
+                }
+                case VALUE, FIRST_ELEMENT -> {
+                    byte c = b[i];
+                    if (c == '"') {
+                        i++;
+                        at = STRING;
+                    } else if (c == '{' && d < MAX_DEPTH) {
+                        i++;
+                        if (i < to && b[i] == '}') {
+                            i++;
+                            at = AFTER_VALUE;
+                        } else {
+                            d++;
+                            objectAt[d >>> 6] |= 1L << d;
+                            object = true;
+                            at = FIRST_KEY;
+                        }
+                    } else if (c == '[' && d < MAX_DEPTH) {
+                        i++;
+                        d++;
+                        objectAt[d >>> 6] &= ~(1L << d);
+                        object = false;
+                        at = FIRST_ELEMENT;
+                    } else if (c >= '1' && c <= '9') {
+                        i++;
+                        while (i < to && b[i] >= '0' && b[i] <= '9') {
+                            i++;
+                        }
+                        if (i == to || (b[i] != ',' && b[i] != '}' && b[i] != ']')) {
+                            at = INTEGER;
+                            break loop;
+                        }
+                        at = AFTER_VALUE;
+                    } else if (c == 't' && to - i > 3 && b[i + 1] == 'r' && b[i + 2] == 'u' && b[i + 3] == 'e') {
+                        i += 4;
+                        at = AFTER_VALUE;
+                    } else {
+                        break loop;
+                    }
+                }
+                default -> {
+                    break loop;
+                }
+            }
+        }
+        state = at;
+        depth = d;
+        inKey = key;
+        afterLineBreak &= i == from;
+        return i;
     }
 
     private static int afterInNumber(int state, byte c) {

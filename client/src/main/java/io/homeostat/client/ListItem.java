@@ -13,7 +13,7 @@ public sealed interface ListItem {
     /**
      * An item that cannot be scanned.
      *
-     * @param index its place in the list, from 0, over all pages
+     * @param index its place in its page, from 0
      * @param problem what was found and where, without the object's contents
      * @param key the object's key when that much could be read
      */

@@ -48,7 +48,8 @@ public interface RawObject {
 
     /**
      * A 64-bit fingerprint of the object without {@code status}, {@code metadata.resourceVersion}, {@code metadata.generation} and
-     * {@code metadata.managedFields} (D5): equal for two versions that differ only there. Computed on each call.
+     * {@code metadata.managedFields} (D5): equal for two versions that differ only there. {@code apiVersion} and {@code kind} do not
+     * count either: they are the type's. Computed on each call, in one walk over the bytes.
      */
     long fingerprint();
 
