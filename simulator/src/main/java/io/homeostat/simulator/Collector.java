@@ -28,10 +28,13 @@ final class Collector {
 
     // Invariants, all confined to the simulator's lane
     // - dependents holds, for every owner UID named by a stored object, the places of the objects that name it
+    // - gone holds the UIDs of deleted owners that are still named, so that they are known to be gone even when their
+    // kind is too
     // - while `due` is not empty, a turn is queued
     private final ApiServer server;
     private final Writes writes;
     private final Map<String, TreeSet<Place>> dependents = new TreeMap<>();
+    private final TreeSet<String> gone = new TreeSet<>();
     private final LinkedHashSet<Place> due = new LinkedHashSet<>();
     private boolean scheduled;
 
@@ -68,9 +71,11 @@ final class Collector {
         ObjectNode before = change.before();
         if (before != null) {
             for (JsonNode owner : owners(before)) {
-                TreeSet<Place> places = dependents.get(Trees.text(owner, "uid"));
+                String uid = Trees.text(owner, "uid");
+                TreeSet<Place> places = dependents.get(uid);
                 if (places != null && places.remove(place) && places.isEmpty()) {
-                    dependents.remove(Trees.text(owner, "uid"));
+                    dependents.remove(uid);
+                    gone.remove(uid);
                 }
             }
         }
@@ -87,6 +92,17 @@ final class Collector {
         boolean deleting = !Trees.text(metadata, "deletionTimestamp").isEmpty();
         if (!deleted && (deleting || !owners(object).isEmpty())) {
             due(place);
+        }
+        if (deleted && dependents.containsKey(Trees.text(metadata, "uid"))) {
+            gone.add(Trees.text(metadata, "uid"));
+        }
+        if (before != null && !deleted && !Json.same(owners(before), owners(object))) {
+            for (JsonNode owner : owners(before)) { // one of them may have waited for this object
+                Place owning = ownerPlace(place, owner);
+                if (owning != null) {
+                    due(owning);
+                }
+            }
         }
         if (deleted || deleting) {
             // dependents lost an owner or have one that waits for them; owners may have waited for this one
@@ -235,6 +251,9 @@ final class Collector {
     }
 
     private Owner owner(Place dependent, JsonNode reference) {
+        if (gone.contains(Trees.text(reference, "uid"))) {
+            return Owner.ABSENT;
+        }
         Registry registry = ownerRegistry(reference);
         if (registry == null || (registry.namespaced() && dependent.namespace().isEmpty())) {
             return Owner.SOLID; // not to be resolved: the real collector leaves such dependents alone

@@ -388,4 +388,29 @@ class SimulatorTest {
         assertThat(client.get("/apis/batch/v1/namespaces/default/jobs").status())
                 .isEqualTo(501);
     }
+
+    @Test
+    void whatACustomResourceOwnsGoesAlsoWhenItsKindGoes() {
+        defineMemcached();
+        String uid = client.post(MEMCACHED, memcached("a", 3)).at("metadata/uid");
+        client.post(
+                CONFIG_MAPS,
+                "{\"metadata\":{\"name\":\"child\",\"ownerReferences\":[{\"apiVersion\":\"cache.example.com/v1alpha1\",\"kind\":\"Memcached\",\"name\":\"a\",\"uid\":\""
+                        + uid + "\"}]}}");
+        client.delete(DEFINITIONS + "/memcacheds.cache.example.com");
+        world.runFor(Duration.ofMillis(500));
+        assertThat(client.get(CONFIG_MAPS + "/child").status()).isEqualTo(404);
+    }
+
+    @Test
+    void aForegroundDeletionGoesOnWhenADependentIsDisowned() {
+        String uid = owner("owner");
+        client.post(CONFIG_MAPS, owned("child", "owner", uid, true));
+        client.merge(CONFIG_MAPS + "/child", "{\"metadata\":{\"finalizers\":[\"example.com/hold\"]}}");
+        client.delete(CONFIG_MAPS + "/owner?propagationPolicy=Foreground");
+        world.runFor(Duration.ofMillis(200));
+        client.merge(CONFIG_MAPS + "/child", "{\"metadata\":{\"ownerReferences\":null}}");
+        world.runFor(Duration.ofMillis(500));
+        assertThat(client.get(CONFIG_MAPS + "/owner").status()).isEqualTo(404);
+    }
 }
