@@ -234,8 +234,8 @@ public final class WorkQueue<K> {
                 entries.put(key, entry);
             }
             entry.because(cause);
-            entry.priority = Priority.NORMAL.moreUrgent(entry.priority);
             if (entry.place != Entry.Place.READY && !entry.again) {
+                entry.priority = Priority.NORMAL;
                 long due = entry.failures > 0 ? latest(asked, entry.notBefore) : asked;
                 if (entry.heapIndex < 0 || rule == Delay.REPLACE || due - entry.dueAt < 0) {
                     turn = delay(entry, due);

@@ -404,6 +404,15 @@ class WorkQueueTest {
     }
 
     @Test
+    void delayForAReadyBackgroundKeyChangesNothing() {
+        queue.add("a", "list", Priority.BACKGROUND);
+        queue.addAfter("a", SECOND, "later");
+        assertThat(pollAll()).containsExactly("a");
+        queue.done("a");
+        assertThat(queue.ready() + queue.delayed()).isZero();
+    }
+
+    @Test
     void priorityIsKeptOverARetry() {
         queue.add("a", "changed");
         poll();
