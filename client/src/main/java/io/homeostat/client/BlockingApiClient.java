@@ -35,6 +35,13 @@ public interface BlockingApiClient {
     /** Applies (server-side apply). */
     <T extends HasMetadata> T apply(T object, ApiClient.Apply how);
 
+    /**
+     * Applies a document as it is: a manifest from a file, say.
+     *
+     * @param document JSON or YAML, UTF-8
+     */
+    RawObject apply(ResourceType<?> type, ObjectKey key, ApiClient.Apply how, byte[] document);
+
     /** Deletes; whether it is gone or on its way: {@code false} when it was not there. */
     boolean delete(ResourceType<?> type, ObjectKey key, ApiClient.Delete how);
 }

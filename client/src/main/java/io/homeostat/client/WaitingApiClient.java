@@ -90,6 +90,11 @@ final class WaitingApiClient implements BlockingApiClient {
     }
 
     @Override
+    public RawObject apply(ResourceType<?> type, ObjectKey key, ApiClient.Apply how, byte[] document) {
+        return write("apply " + type + " " + key, () -> client.apply(type, key, "", how, document));
+    }
+
+    @Override
     public boolean delete(ResourceType<?> type, ObjectKey key, ApiClient.Delete how) {
         try {
             waitFor("delete " + type + " " + key, Kind.WRITE, 1, () -> client.delete(type, key, how));
