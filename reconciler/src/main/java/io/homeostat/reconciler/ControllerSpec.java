@@ -1,0 +1,261 @@
+package io.homeostat.reconciler;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.ApiException;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import io.homeostat.core.Stable;
+import io.homeostat.informer.CachedObject;
+import io.homeostat.workqueue.Priority;
+import io.homeostat.workqueue.WorkQueue;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BiConsumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Describes a controller: which objects it reconciles, what else wakes it, and with what. Used while an {@link Operator} is
+ * described, on one thread.
+ *
+ * @param <R> the type of the reconciled objects
+ */
+@Stable
+public final class ControllerSpec<R extends HasMetadata> {
+    private final ResourceType<R> type;
+    private final List<ResourceType<?>> owned = new ArrayList<>();
+    private final List<Watched<?>> watched = new ArrayList<>();
+    private String name;
+    private @Nullable Reconciler<R> reconciler;
+    private @Nullable Integer workers;
+    private @Nullable Duration deadline;
+
+    /** A type that is watched through a mapper. */
+    private record Watched<X extends HasMetadata>(
+            ResourceType<X> type, Function<? super X, ? extends Collection<ObjectKey>> mapper) {}
+
+    ControllerSpec(Class<R> primary) {
+        this.type = ResourceType.of(primary);
+        this.name = type.kind().toLowerCase(Locale.ROOT);
+    }
+
+    /** The controller's name, unique in its operator; by default the kind in lower case. */
+    public ControllerSpec<R> named(String controllerName) {
+        this.name = Operator.requireName("controller", controllerName);
+        return this;
+    }
+
+    /**
+     * The reconciler applies objects of this type: they are cached, and every change of one wakes its controller owner. Owner
+     * references are told by group, kind and name; {@link Context#owned} by UID.
+     */
+    public <X extends HasMetadata> ControllerSpec<R> owns(Class<X> owns) {
+        owned.add(undeclared(ResourceType.of(owns)));
+        return this;
+    }
+
+    /**
+     * Objects of this type are cached, and every change of one wakes the objects that {@code mapper} names.
+     *
+     * @param mapper from a watched object (shared and read-only) to the keys of reconciled ones; called for each version of a
+     *     changed object. Pure: it must not depend on other objects. When it throws, every reconciled object is woken
+     */
+    public <X extends HasMetadata> ControllerSpec<R> watches(
+            Class<X> watches, Function<? super X, ? extends Collection<ObjectKey>> mapper) {
+        watched.add(new Watched<>(undeclared(ResourceType.of(watches)), mapper));
+        return this;
+    }
+
+    /** How many objects are reconciled at a time; by default 10. */
+    public ControllerSpec<R> workers(int number) {
+        this.workers = Operator.requireWorkers(number);
+        return this;
+    }
+
+    /** When a reconcile is interrupted; by default after 10 minutes. */
+    public ControllerSpec<R> deadline(Duration limit) {
+        this.deadline = Operator.requirePositive("reconcile deadline", limit);
+        return this;
+    }
+
+    /** What is done for each object. */
+    public ControllerSpec<R> reconciler(Reconciler<R> what) {
+        if (reconciler != null) {
+            throw new IllegalArgumentException("Controller " + name
+                    + " has a reconciler already; describe a second controller for the second one");
+        }
+        this.reconciler = what;
+        return this;
+    }
+
+    private <X extends HasMetadata> ResourceType<X> undeclared(ResourceType<X> other) {
+        boolean twice = other.sameResource(type)
+                || owned.stream().anyMatch(other::sameResource)
+                || watched.stream().anyMatch(each -> other.sameResource(each.type));
+        if (twice) {
+            throw new IllegalArgumentException(
+                    "Controller " + name + " declares " + other + " twice; once is enough, owns(…) or watches(…)");
+        }
+        return other;
+    }
+
+    String name() {
+        return name;
+    }
+
+    void validate() {
+        if (reconciler == null) {
+            throw new IllegalArgumentException("Controller " + name + " has no reconciler; add .reconciler(…)");
+        }
+    }
+
+    /** Opens the sources and gives the controller, which does not work yet. */
+    ControllerRun<ObjectKey> open(Engine engine) {
+        Reconciler<R> userReconciler = java.util.Objects.requireNonNull(reconciler);
+        Sources sources = new Sources(name);
+        Body<R> body = new Body<>(engine, name, type, userReconciler, sources);
+        Dispatcher<ObjectKey> dispatcher = new Dispatcher<>(
+                name,
+                engine.runtime(),
+                new Dispatcher.Limits(
+                        workers == null ? engine.limits().workers() : workers,
+                        deadline == null ? engine.limits().deadline() : deadline),
+                body,
+                engine.observers(),
+                engine.numbers(),
+                engine.fatal());
+        WorkQueue<ObjectKey> queue = dispatcher.queue();
+        AtomicReference<@Nullable Source<R>> primaries = new AtomicReference<>();
+        BiConsumer<String, Priority> everything = (cause, priority) -> {
+            Source<R> primary = primaries.get();
+            if (primary != null) { // before that, each primary's own add is still to come
+                for (CachedObject<R> each : primary.peek().list()) {
+                    queue.add(each.key(), cause, priority);
+                }
+            }
+        };
+        Source<R> primary = new Source<>(
+                name, engine.informers(), type, engine.namespace(), new Wakers.OfPrimary<>(type, queue, body::gone));
+        primaries.set(primary);
+        sources.add(primary);
+        for (ResourceType<?> each : owned) {
+            sources.addOwned(openOwned(engine, each, queue));
+        }
+        for (Watched<?> each : watched) {
+            sources.add(openWatched(engine, each, queue, everything));
+        }
+        return new ControllerRun<>(name, engine, sources, dispatcher);
+    }
+
+    private <X extends HasMetadata> Source<X> openOwned(
+            Engine engine, ResourceType<X> each, WorkQueue<ObjectKey> queue) {
+        return new Source<>(
+                name, engine.informers(), each, engine.namespace(), new Wakers.OfOwner<>(type, each, queue));
+    }
+
+    private <X extends HasMetadata> Source<X> openWatched(
+            Engine engine, Watched<X> each, WorkQueue<ObjectKey> queue, BiConsumer<String, Priority> everything) {
+        return new Source<>(
+                name,
+                engine.informers(),
+                each.type,
+                engine.namespace(),
+                new Wakers.OfMapper<>(each.type, queue, each.mapper, everything));
+    }
+
+    /** From a key to a reconcile of the object it names. */
+    private static final class Body<R extends HasMetadata> implements Dispatcher.Body<ObjectKey> {
+        private final String name;
+        private final ResourceType<R> type;
+        private final Reconciler<R> reconciler;
+        private final Sources sources;
+        private final Children.Writer writer;
+        private final Map<ObjectKey, Memory> memories = new ConcurrentHashMap<>(); // never iterated
+
+        /** What is remembered of a primary of one UID; it goes with it. */
+        private static final class Memory {
+            final Children children;
+            volatile @Nullable Long failedOn; // the fingerprint it failed on for good; written by the key's holder
+
+            Memory(String uid) {
+                this.children = new Children(uid);
+            }
+        }
+
+        Body(Engine engine, String name, ResourceType<R> type, Reconciler<R> reconciler, Sources sources) {
+            this.name = name;
+            this.type = type;
+            this.reconciler = reconciler;
+            this.sources = sources;
+            this.writer = new Children.Writer(engine.runtime(), engine.client(), engine.operator(), this::cached);
+        }
+
+        private <X extends HasMetadata> java.util.Optional<CachedObject<X>> cached(
+                ResourceType<X> child, ObjectKey key) {
+            return sources.source(child.objectClass()).snapshot().get(key);
+        }
+
+        void gone(CachedObject<R> last) {
+            memories.computeIfPresent(
+                    last.key(),
+                    (key, memory) ->
+                            memory.children.primaryUid.equals(last.raw().uid()) ? null : memory);
+        }
+
+        @Override
+        public Outcome run(Attempt<ObjectKey> attempt) throws Exception {
+            CachedObject<R> cached =
+                    sources.primary(type).snapshot().get(attempt.key()).orElse(null);
+            if (cached == null || cached.raw().deletionTimestamp() != null) {
+                // Gone or going: what it owns is collected; touching it would fight the collector.
+                return new Outcome.Skipped();
+            }
+            RawObject raw = cached.raw();
+            Memory memory = memories.compute(
+                    attempt.key(),
+                    (key, old) ->
+                            old != null && old.children.primaryUid.equals(raw.uid()) ? old : new Memory(raw.uid()));
+            long fingerprint = raw.fingerprint();
+            Long failedOn = memory.failedOn;
+            if (failedOn != null && failedOn == fingerprint) {
+                return new Outcome.Skipped();
+            }
+            memory.failedOn = null;
+            R copy;
+            try {
+                copy = cached.copy();
+            } catch (ApiException.Undecodable unreadable) {
+                attempt.logger()
+                        .error(
+                                "this {} cannot be read and is not reconciled before its next version: {}",
+                                type.kind(),
+                                unreadable.getMessage());
+                memory.failedOn = fingerprint;
+                return new Outcome.Skipped();
+            }
+            ObjectContext<R> context = new ObjectContext<>(attempt, sources, writer, type, raw, memory.children);
+            Result result = reconciler.reconcile(copy, context);
+            if (result instanceof Result.Failed) {
+                memory.failedOn = fingerprint;
+            }
+            return returned(result, name, attempt.key());
+        }
+    }
+
+    static Outcome returned(@Nullable Result result, String controller, Object key) {
+        if (result == null) {
+            return new Outcome.Failed(
+                    new IllegalStateException("The reconciler of controller " + controller + " returned null for " + key
+                            + "; return Result.done() or another result"),
+                    Duration.ZERO);
+        }
+        return new Outcome.Returned(result);
+    }
+}

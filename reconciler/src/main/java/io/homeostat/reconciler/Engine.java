@@ -1,0 +1,28 @@
+package io.homeostat.reconciler;
+
+import io.homeostat.client.ApiClient;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.informer.SharedInformers;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Consumer;
+
+/**
+ * What the controllers of one running operator share.
+ *
+ * @param operator its name, which is the field manager
+ * @param namespace where it works, {@code ""} for everywhere
+ * @param limits for controllers that set none
+ * @param numbers counts reconciles
+ * @param fatal told when the JVM is not sound any more
+ */
+record Engine(
+        String operator,
+        EngineRuntime runtime,
+        ApiClient client,
+        SharedInformers informers,
+        String namespace,
+        Dispatcher.Limits limits,
+        List<ReconcileObserver> observers,
+        AtomicLong numbers,
+        Consumer<Throwable> fatal) {}

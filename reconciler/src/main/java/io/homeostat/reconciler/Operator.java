@@ -1,0 +1,275 @@
+package io.homeostat.reconciler;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.BlockingApiClient;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Stable;
+import io.homeostat.core.Transport;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * An operator: some controllers, and the process they run in. Describe it, then {@link #run} it.
+ *
+ * <pre>{@code
+ * Operator.named("memcached-operator")
+ *         .controller(Memcached.class, c -> c.owns(Deployment.class).reconciler(new MemcachedReconciler()))
+ *         .run(args);
+ * }</pre>
+ *
+ * <p>The same description may be started several times, each on a runtime of its own: nothing is static, and operators in one JVM
+ * do not see each other.
+ *
+ * <p><b>Order.</b> Each controller begins to work when its own caches are filled. A missing CRD or right is named in the log and
+ * waited for; nothing ends because of it. A stop takes no new work, waits for what is under way, interrupts it at the
+ * {@link #drainTimeout drain timeout}, then closes the caches. <b>Threads.</b> A description is made on one thread; what runs may be
+ * asked and stopped from any. <b>Failure.</b> A VM error other than a stack overflow ends it (D35); everything else is retried.
+ */
+@Stable
+public final class Operator {
+    private static final Pattern NAME = Pattern.compile("[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?");
+
+    private final String name;
+    private final List<ControllerSpec<?>> specs = new ArrayList<>();
+    private final List<KeyControllerSpec<?>> keySpecs = new ArrayList<>();
+    private final List<ReconcileObserver> observers = new ArrayList<>();
+    private final Map<String, Flag> flags = new LinkedHashMap<>();
+    private @Nullable ClusterSource defaultCluster;
+    private String namespace = "";
+    private Duration drainTimeout = Duration.ofSeconds(20);
+    private Dispatcher.Limits limits = Dispatcher.Limits.DEFAULT;
+
+    /** An operator at work. */
+    @Stable
+    public interface Running {
+        /** Completes when every controller works. */
+        CompletionStage<Void> working();
+
+        /** What each controller is doing. */
+        List<ControllerState> controllers();
+
+        /**
+         * Takes no new work, waits for what is under way, interrupts it at the drain timeout. May be called again.
+         *
+         * @return {@link #ended}
+         */
+        CompletionStage<Boolean> stop();
+
+        /**
+         * Completes when the operator has stopped: whether everything under way had ended. Fails with the error of the VM that
+         * stopped it.
+         */
+        CompletionStage<Boolean> ended();
+    }
+
+    /** What a flag of the operator's own does before the controllers start. */
+    @Stable
+    @FunctionalInterface
+    public interface StartStep {
+        /**
+         * Does it.
+         *
+         * @throws Exception ends the start; the message is shown to the person who started the operator
+         */
+        void run(BlockingApiClient client) throws Exception;
+    }
+
+    /** A flag without value. */
+    record Flag(String name, String text, StartStep step) {}
+
+    private Operator(String name) {
+        this.name = requireName("operator", name);
+    }
+
+    /**
+     * An operator of that name, which is also the field manager of what it applies: keep it, or the fields change hands.
+     *
+     * @param name 1 to 128 letters, digits, {@code -}, {@code _} and {@code .}
+     */
+    public static Operator named(String name) {
+        return new Operator(name);
+    }
+
+    /** Adds a controller that reconciles objects of a type. */
+    public <R extends HasMetadata> Operator controller(Class<R> reconciled, Consumer<ControllerSpec<R>> description) {
+        ControllerSpec<R> spec = new ControllerSpec<>(reconciled);
+        description.accept(spec);
+        spec.validate();
+        requireUnused(spec.name());
+        specs.add(spec);
+        return this;
+    }
+
+    /**
+     * Adds a controller of keys, see {@link KeyReconciler}.
+     *
+     * @param controllerName unique in this operator
+     * @param key the type of the keys, for the compiler
+     */
+    public <K> Operator keyController(String controllerName, Class<K> key, Consumer<KeyControllerSpec<K>> description) {
+        java.util.Objects.requireNonNull(key, "key");
+        KeyControllerSpec<K> spec = new KeyControllerSpec<>(controllerName);
+        description.accept(spec);
+        spec.validate();
+        requireUnused(spec.name());
+        keySpecs.add(spec);
+        return this;
+    }
+
+    private void requireUnused(String controllerName) {
+        boolean used = specs.stream().anyMatch(spec -> spec.name().equals(controllerName))
+                || keySpecs.stream().anyMatch(spec -> spec.name().equals(controllerName));
+        if (used) {
+            throw new IllegalArgumentException("Operator " + name + " has a controller named " + controllerName
+                    + " already; give one of them another name with named(…)");
+        }
+    }
+
+    /** Tells {@code observer} of every reconcile that ended. */
+    public Operator observer(ReconcileObserver observer) {
+        observers.add(observer);
+        return this;
+    }
+
+    /** Works in one namespace only; by default, and with {@code ""}, in all. Setting {@code --namespace}. */
+    public Operator namespace(String only) {
+        this.namespace = only;
+        return this;
+    }
+
+    /** How long a stop waits for what is under way before it interrupts it; by default 20 s. Setting {@code --drain-timeout}. */
+    public Operator drainTimeout(Duration longest) {
+        this.drainTimeout = requirePositive("drain timeout", longest);
+        return this;
+    }
+
+    /** How many objects a controller that says nothing else reconciles at a time; by default 10. Setting {@code --workers}. */
+    public Operator workers(int number) {
+        this.limits = new Dispatcher.Limits(requireWorkers(number), limits.deadline());
+        return this;
+    }
+
+    /**
+     * When a reconcile of a controller that says nothing else is interrupted; by default after 10 minutes. Setting
+     * {@code --reconcile-deadline}.
+     */
+    public Operator deadline(Duration limit) {
+        this.limits = new Dispatcher.Limits(limits.workers(), requirePositive("reconcile deadline", limit));
+        return this;
+    }
+
+    /**
+     * Where {@link #run} works when no {@code --kubeconfig} is given: a simulator, say. Without it, and without the flag, it works on
+     * the cluster of {@code KUBECONFIG}, of {@code ~/.kube/config}, or of the pod it runs in.
+     */
+    public Operator defaultCluster(ClusterSource cluster) {
+        this.defaultCluster = cluster;
+        return this;
+    }
+
+    /**
+     * Gives {@link #run} one more flag.
+     *
+     * @param flag without the dashes: {@code install-crd}
+     * @param text one line for {@code --help}
+     * @param step what it does before the controllers start
+     */
+    public Operator flag(String flag, String text, StartStep step) {
+        if (Settings.knows(flag) || flags.containsKey(flag)) {
+            throw new IllegalArgumentException("Operator " + name + " has a flag --" + flag + " already");
+        }
+        flags.put(flag, new Flag(flag, text, step));
+        return this;
+    }
+
+    /**
+     * Starts the controllers in the process of {@code runtime}, against the server behind {@code transport}. Both remain the
+     * caller's to close, after {@link Running#ended}.
+     */
+    public Running start(EngineRuntime runtime, Transport transport) {
+        if (specs.isEmpty() && keySpecs.isEmpty()) {
+            throw new IllegalArgumentException("Operator " + name + " has no controller; add .controller(…)");
+        }
+        return new OperatorRun(this, runtime, transport);
+    }
+
+    /**
+     * Runs until the process is asked to end: parses {@code args} ({@code --help} lists them), connects, starts, and on SIGTERM or
+     * SIGINT stops as described above before the JVM exits with 143 or 130. The library never exits by itself.
+     *
+     * <p>Standard output gets the help text and nothing else; everything else is logged.
+     *
+     * @throws OperatorException a wrong flag or setting, a start that failed, or a VM error that ended the operator; its message is
+     *     a sentence, {@link OperatorException#exitCode} what {@code main} should exit with
+     */
+    public void run(String... args) {
+        ProcessShell.run(this, args);
+    }
+
+    String name() {
+        return name;
+    }
+
+    String namespace() {
+        return namespace;
+    }
+
+    Duration drainTimeout() {
+        return drainTimeout;
+    }
+
+    Dispatcher.Limits limits() {
+        return limits;
+    }
+
+    List<ReconcileObserver> observers() {
+        return List.copyOf(observers);
+    }
+
+    List<ControllerSpec<?>> specs() {
+        return specs;
+    }
+
+    List<KeyControllerSpec<?>> keySpecs() {
+        return keySpecs;
+    }
+
+    Map<String, Flag> flags() {
+        return flags;
+    }
+
+    @Nullable
+    ClusterSource defaultCluster() {
+        return defaultCluster;
+    }
+
+    static String requireName(String of, String name) {
+        if (!NAME.matcher(name).matches()) {
+            throw new IllegalArgumentException("The " + of + " name \"" + name
+                    + "\" must be 1 to 128 letters, digits, '-', '_' or '.', and begin and end with a letter or digit");
+        }
+        return name;
+    }
+
+    static int requireWorkers(int number) {
+        if (number < 1) {
+            throw new IllegalArgumentException(
+                    "A controller with " + number + " workers would never work; give 1 or more");
+        }
+        return number;
+    }
+
+    static Duration requirePositive(String what, Duration duration) {
+        if (duration.isNegative() || duration.isZero()) {
+            throw new IllegalArgumentException("The " + what + " must be positive, found " + duration);
+        }
+        return duration;
+    }
+}

@@ -1,0 +1,138 @@
+package io.homeostat.reconciler;
+
+import io.homeostat.client.ApiClient;
+import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Lane;
+import io.homeostat.core.Transport;
+import io.homeostat.informer.SharedInformers;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * An operator at work in one process.
+ *
+ * <pre>
+ *   STARTING (sources fill) ──► WORKING ──► STOPPING: intake closed, in-flight ends or is interrupted ──► ENDED
+ * </pre>
+ *
+ * <p><b>Order.</b> Stop: no new task, wait, interrupt at the drain timeout, then caches are closed. <b>Threads.</b> Any.
+ * <b>Failure.</b> A VM error stops it; {@link #ended} then fails with that error.
+ */
+final class OperatorRun implements Operator.Running {
+    private static final Logger log = LoggerFactory.getLogger(OperatorRun.class);
+
+    private final String name;
+    private final Duration drain;
+    private final Lane lane;
+    private final SharedInformers informers;
+    private final ApiClient client;
+    private final List<ControllerRun<?>> controllers = new ArrayList<>(); // filled by the constructor
+    private final CompletableFuture<Void> working = new CompletableFuture<>();
+    private final CompletableFuture<Boolean> ended = new CompletableFuture<>();
+    private final AtomicBoolean stopping = new AtomicBoolean();
+
+    OperatorRun(Operator operator, EngineRuntime runtime, Transport transport) {
+        this.name = operator.name();
+        this.drain = operator.drainTimeout();
+        this.lane = runtime.lane("operator/" + name);
+        this.client = ApiClient.over(runtime, transport, ApiClient.Settings.of(name));
+        this.informers = SharedInformers.over(runtime, client);
+        Engine engine = new Engine(
+                name,
+                runtime,
+                client,
+                informers,
+                operator.namespace(),
+                operator.limits(),
+                operator.observers(),
+                new AtomicLong(),
+                this::fatal);
+        CompletionStage<Void> all = CompletableFuture.completedFuture(null);
+        try {
+            for (ControllerSpec<?> spec : operator.specs()) {
+                controllers.add(spec.open(engine));
+            }
+            for (KeyControllerSpec<?> spec : operator.keySpecs()) {
+                controllers.add(spec.open(engine));
+            }
+        } catch (Throwable failed) {
+            controllers.forEach(ControllerRun::close);
+            informers.close();
+            throw failed;
+        }
+        for (ControllerRun<?> controller : controllers) {
+            all = all.thenCombine(controller.working(), (a, b) -> null);
+            controller.start();
+        }
+        all.thenAccept(nothing -> lane.execute(() -> working.complete(null)));
+        log.info("operator {} has started with {} controllers", name, controllers.size());
+    }
+
+    ApiClient client() {
+        return client;
+    }
+
+    @Override
+    public CompletionStage<Void> working() {
+        return working;
+    }
+
+    @Override
+    public List<ControllerState> controllers() {
+        return controllers.stream().map(ControllerRun::state).toList();
+    }
+
+    @Override
+    public CompletionStage<Boolean> stop() {
+        if (stopping.compareAndSet(false, true)) {
+            log.info("operator {} is stopping", name);
+            drainAll()
+                    .thenAccept(clean -> lane.execute(() -> {
+                        closeAll();
+                        log.info(
+                                "operator {} has stopped{}",
+                                name,
+                                clean ? "" : ", leaving reconciles behind that ignore interrupts");
+                        ended.complete(clean);
+                    }));
+        }
+        return ended;
+    }
+
+    @Override
+    public CompletionStage<Boolean> ended() {
+        return ended;
+    }
+
+    private CompletionStage<Boolean> drainAll() {
+        CompletionStage<Boolean> all = CompletableFuture.completedFuture(true);
+        for (ControllerRun<?> controller : controllers) {
+            all = all.thenCombine(controller.stop(drain), Boolean::logicalAnd);
+        }
+        return all;
+    }
+
+    private void closeAll() {
+        controllers.forEach(ControllerRun::close);
+        informers.close();
+    }
+
+    /** D35: the key is released; what is in flight may end; {@link #ended} fails. */
+    private void fatal(Throwable error) {
+        if (stopping.compareAndSet(false, true)) {
+            log.error("operator {} stops: the JVM is not sound any more: {}", name, Texts.of(error));
+            drainAll()
+                    .thenAccept(clean -> lane.execute(() -> {
+                        closeAll();
+                        ended.completeExceptionally(error);
+                    }));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+package io.homeostat.reconciler;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.OwnerRef;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import io.homeostat.informer.CachedObject;
+import io.homeostat.informer.ResourceEventHandler;
+import io.homeostat.workqueue.Priority;
+import io.homeostat.workqueue.WorkQueue;
+import java.util.Collection;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The event handlers of a controller: each turns a change of a cache into keys of a queue. They run on user lanes. */
+final class Wakers {
+    private static final Logger log = LoggerFactory.getLogger(Wakers.class);
+
+    private Wakers() {}
+
+    /** What happened, for people: {@code Deployment/sample modified}. */
+    private static String cause(ResourceType<?> type, CachedObject<?> object, String what) {
+        return type.kind() + "/" + object.key().name() + " " + what;
+    }
+
+    private static Priority priority(ResourceEventHandler.Phase phase) {
+        return phase == ResourceEventHandler.Phase.INITIAL ? Priority.BACKGROUND : Priority.NORMAL;
+    }
+
+    /** What may have changed in an object besides its status. */
+    private static boolean sameButStatus(RawObject before, RawObject after) {
+        return before.generation() == after.generation() && before.fingerprint() == after.fingerprint();
+    }
+
+    /**
+     * The reconciled objects themselves: anything but a change of only the status (D22). A new generation forgets failures (D8).
+     */
+    record OfPrimary<R extends HasMetadata>(
+            ResourceType<R> type, WorkQueue<ObjectKey> queue, Consumer<CachedObject<R>> gone)
+            implements ResourceEventHandler<R> {
+        @Override
+        public void onAdd(CachedObject<R> object, Phase phase, Merged<R> merged) {
+            queue.forget(object.key());
+            queue.add(object.key(), cause(type, object, "added"), priority(phase));
+        }
+
+        @Override
+        public void onUpdate(CachedObject<R> before, CachedObject<R> after, Merged<R> merged) {
+            boolean same = sameButStatus(before.raw(), after.raw());
+            if (same && merged.versions() <= 1) {
+                return;
+            }
+            boolean changed = after.raw().generation() == 0
+                    ? !same
+                    : before.raw().generation() != after.raw().generation();
+            if (changed) {
+                queue.forget(after.key());
+            }
+            boolean deletion =
+                    before.raw().deletionTimestamp() == null && after.raw().deletionTimestamp() != null;
+            queue.add(after.key(), cause(type, after, deletion ? "deleting" : "modified"));
+        }
+
+        @Override
+        public void onDelete(CachedObject<R> lastKnown, Merged<R> merged) {
+            queue.forget(lastKnown.key());
+            gone.accept(lastKnown);
+        }
+    }
+
+    /** Owned objects: their controller owners of one kind, those of merged versions included (D7). */
+    record OfOwner<R extends HasMetadata, X extends HasMetadata>(
+            ResourceType<R> owner, ResourceType<X> type, WorkQueue<ObjectKey> queue)
+            implements ResourceEventHandler<X> {
+        @Override
+        public void onAdd(CachedObject<X> object, Phase phase, Merged<X> merged) {
+            wake(object, merged, "added", priority(phase));
+        }
+
+        @Override
+        public void onUpdate(CachedObject<X> before, CachedObject<X> after, Merged<X> merged) {
+            wake(after, merged, "modified", Priority.NORMAL);
+        }
+
+        @Override
+        public void onDelete(CachedObject<X> lastKnown, Merged<X> merged) {
+            wake(lastKnown, merged, "deleted", Priority.NORMAL);
+        }
+
+        private void wake(CachedObject<X> object, Merged<X> merged, String what, Priority priority) {
+            for (OwnerRef reference : merged.owners()) {
+                if (reference.controller()
+                        && reference.kind().equals(owner.kind())
+                        && reference.group().equals(owner.group())) {
+                    String namespace = owner.scope() == ResourceType.Scope.CLUSTER
+                            ? ""
+                            : object.key().namespace();
+                    queue.add(new ObjectKey(namespace, reference.name()), cause(type, object, what), priority);
+                }
+            }
+        }
+    }
+
+    /**
+     * Watched objects, through a function of the user's. When it throws, or versions were lost to it by merging, everything that
+     * could be meant is looked at: a wake-up is never lost (D7, P-R1).
+     *
+     * @param everything enqueues all keys that this source may concern, with a cause
+     */
+    record OfMapper<X extends HasMetadata, K>(
+            ResourceType<X> type,
+            WorkQueue<K> queue,
+            Function<? super X, ? extends Collection<K>> mapper,
+            BiConsumer<String, Priority> everything)
+            implements ResourceEventHandler<X> {
+        @Override
+        public void onAdd(CachedObject<X> object, Phase phase, Merged<X> merged) {
+            String cause = cause(type, object, "added");
+            wake(object, cause, priority(phase));
+            wakeBetween(merged, cause);
+        }
+
+        @Override
+        public void onUpdate(CachedObject<X> before, CachedObject<X> after, Merged<X> merged) {
+            String cause = cause(type, after, "modified");
+            wake(before, cause, Priority.NORMAL);
+            wakeBetween(merged, cause);
+            wake(after, cause, Priority.NORMAL);
+        }
+
+        @Override
+        public void onDelete(CachedObject<X> lastKnown, Merged<X> merged) {
+            String cause = cause(type, lastKnown, "deleted");
+            wake(lastKnown, cause, Priority.NORMAL);
+            wakeBetween(merged, cause);
+        }
+
+        private void wakeBetween(Merged<X> merged, String cause) {
+            for (CachedObject<X> version : merged.between()) {
+                wake(version, cause, Priority.NORMAL);
+            }
+            if (merged.complete() == Merged.Completeness.SOME) {
+                everything.accept(cause + ", with others", Priority.BACKGROUND);
+            }
+        }
+
+        private void wake(CachedObject<X> object, String cause, Priority priority) {
+            Collection<K> keys;
+            try {
+                keys = java.util.List.copyOf(mapper.apply(object.object()));
+            } catch (Throwable thrown) {
+                log.error(
+                        "the mapper of {} threw for {}; every key it may concern is looked at: {}",
+                        type,
+                        object.key(),
+                        Texts.of(thrown));
+                everything.accept(cause + ", its mapper threw", Priority.BACKGROUND);
+                return;
+            }
+            for (K key : keys) {
+                queue.add(key, cause, priority);
+            }
+        }
+    }
+}

@@ -1,0 +1,406 @@
+package io.homeostat.reconciler;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.core.InterruptedWaitException;
+import io.homeostat.virtualruntime.VirtualProcess;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class OutcomesTest {
+    private final World world = World.withCrd();
+    private final AtomicInteger runs = new AtomicInteger();
+
+    @AfterEach
+    void close() {
+        world.close();
+    }
+
+    /** A throwable whose own methods throw. */
+    private static final class Nasty extends RuntimeException {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public String getMessage() {
+            throw new IllegalStateException("no message");
+        }
+    }
+
+    @SuppressWarnings("InfiniteRecursion")
+    private static int overflow(int n) {
+        return overflow(n + 1) + 1;
+    }
+
+    @SuppressWarnings("NullAway") // what user code without a null checker does
+    private static Result brokenPromise() {
+        return null;
+    }
+
+    @Test
+    void whateverIsThrownIsRetriedForEverAndHarmsNobody() {
+        List<Object> thrown = List.of(
+                new IllegalStateException("broken"),
+                new IOException("checked"),
+                new AssertionError("an Error"),
+                new NoClassDefFoundError("a linkage error"),
+                new Nasty(),
+                new InterruptedException("made up"),
+                "overflow",
+                "null");
+        world.start((widget, context) -> {
+            if (widget.getMetadata().getName().equals("good")) {
+                return Result.done();
+            }
+            int run = runs.getAndIncrement();
+            if (run >= thrown.size()) {
+                return Result.done();
+            }
+            Object what = thrown.get(run);
+            if (what instanceof Exception exception) {
+                throw exception;
+            }
+            if (what instanceof Error error) {
+                throw error;
+            }
+            return what.equals("overflow") ? Result.retry("" + overflow(0)) : brokenPromise();
+        });
+        world.widget("bad", 1);
+        world.widget("good", 1);
+        world.await(() -> runs.get() > thrown.size());
+        world.settle();
+        assertThat(world.reconciled.stream().filter(each -> each.error() != null))
+                .hasSize(thrown.size());
+        assertThat(world.outcomes()).filteredOn("done"::equals).hasSize(2);
+        assertThat(world.running().ended().toCompletableFuture()).isNotDone();
+    }
+
+    @Test
+    void errorOfTheJvmReleasesTheKeyAndEndsTheOperatorWithIt() {
+        world.start((widget, context) -> {
+            throw new OutOfMemoryError("made up");
+        });
+        world.widget("w", 1);
+        CompletableFuture<Boolean> ended = world.running().ended().toCompletableFuture();
+        world.await(ended::isDone);
+        assertThat(ended).isCompletedExceptionally();
+        assertThatThrownBy(ended::join).hasRootCauseInstanceOf(OutOfMemoryError.class);
+        assertThat(world.running().controllers().get(0).running()).isZero();
+    }
+
+    @Test
+    void retryComesSoonThenLessOftenAndIsNoError() {
+        List<Duration> at = new ArrayList<>();
+        world.start((widget, context) -> {
+            at.add(world.world.now());
+            return runs.incrementAndGet() < 8 ? Result.retry("not yet") : Result.done();
+        });
+        world.widget("w", 1);
+        world.await(() -> world.outcomes().contains("done"));
+        assertThat(world.outcomes())
+                .filteredOn(each -> each.equals("retry: not yet"))
+                .hasSize(7);
+        assertThat(at.get(1).minus(at.get(0))).isBetween(Duration.ofMillis(5), Duration.ofMillis(20));
+        assertThat(at.get(7).minus(at.get(6))).isBetween(Duration.ofMillis(320), Duration.ofMillis(400));
+        assertThat(world.reconciled.get(7).attempt()).isEqualTo(8);
+    }
+
+    @Test
+    void requeueAfterComesBackAfterThatTimeAndForgetsFailures() {
+        world.start((widget, context) -> switch (runs.incrementAndGet()) {
+            case 1 -> Result.retry("once");
+            case 2 -> Result.requeueAfter(Duration.ofMinutes(30));
+            default -> Result.done();
+        });
+        world.widget("w", 1);
+        world.await(() -> runs.get() == 2);
+        world.pass(Duration.ofMinutes(29));
+        assertThat(runs).hasValue(2);
+        world.pass(Duration.ofMinutes(2));
+        assertThat(runs).hasValue(3);
+        assertThat(world.reconciled.get(2).attempt()).isEqualTo(1);
+        assertThat(world.reconciled.get(2).causes().get(0)).hasToString("requeueAfter 30m");
+    }
+
+    @Test
+    void failedWaitsForAChangeOfTheObjectItself() {
+        world.start((widget, context) -> {
+            runs.incrementAndGet();
+            context.apply(World.wanted(widget));
+            return widget.getSpec().size == 1 ? Result.failed("size 1 is not supported") : Result.done();
+        });
+        world.widget("w", 1);
+        world.settle();
+        assertThat(world.outcomes()).containsExactly("failed: size 1 is not supported");
+        world.delete(World.CONFIG_MAPS, "w");
+        world.patch(World.WIDGETS, "w", "status", "{\"status\":{\"note\":\"x\"}}");
+        world.pass(Duration.ofHours(1));
+        assertThat(runs).hasValue(1);
+        world.widget("w", 2);
+        world.settle();
+        assertThat(world.outcomes()).contains("done");
+        assertThat(world.configMap("w").getData()).isEqualTo(Map.of("size", "2"));
+    }
+
+    @Test
+    void newGenerationForgetsTheBackoff() {
+        world.start((widget, context) -> widget.getSpec().size == 1 ? Result.retry("never with 1") : Result.done());
+        world.widget("w", 1);
+        world.pass(Duration.ofMinutes(30));
+        Duration before = world.world.now();
+        world.widget("w", 2);
+        world.await(() -> world.outcomes().contains("done"));
+        assertThat(world.world.now().minus(before)).isLessThan(Duration.ofSeconds(1));
+        assertThat(world.reconciled.get(world.reconciled.size() - 1).attempt()).isEqualTo(1);
+    }
+
+    @Test
+    void reconcilePastItsDeadlineIsInterruptedAndRetried() {
+        world.start(Operator.named("test-operator").controller(Widget.class, c -> c.deadline(Duration.ofSeconds(30))
+                .reconciler((widget, context) -> {
+                    if (runs.incrementAndGet() == 1) {
+                        world.process().sleep(Duration.ofHours(10));
+                    }
+                    return Result.done();
+                })));
+        world.widget("w", 1);
+        world.await(() -> world.outcomes().contains("done"));
+        assertThat(world.reconciled.get(0).error()).hasMessageContaining("deadline of 30s");
+        assertThat(world.reconciled.get(0).duration()).isBetween(Duration.ofSeconds(30), Duration.ofSeconds(31));
+    }
+
+    @Test
+    void reconcileThatIgnoresInterruptsIsStuckAndItsWorkerReplacedWhileItsKeyStaysLocked() {
+        AtomicBoolean release = new AtomicBoolean();
+        AtomicInteger holders = new AtomicInteger();
+        world.start(Operator.named("test-operator").controller(Widget.class, c -> c.workers(1)
+                .deadline(Duration.ofSeconds(30))
+                .reconciler((widget, context) -> {
+                    if (widget.getMetadata().getName().equals("stuck")) {
+                        assertThat(holders.incrementAndGet()).isEqualTo(1);
+                        while (!release.get()) {
+                            try {
+                                world.process().sleep(Duration.ofMinutes(1));
+                            } catch (InterruptedWaitException ignored) {
+                                Thread.interrupted();
+                            }
+                        }
+                        holders.decrementAndGet();
+                    }
+                    return Result.done();
+                })));
+        world.widget("stuck", 1);
+        world.working();
+        world.await(() -> world.running().controllers().get(0).running() == 1);
+        world.widget("other", 1);
+        world.pass(Duration.ofSeconds(20));
+        assertThat(world.reconciled).as("the only worker is taken").isEmpty();
+        world.await(() -> !world.reconciled.isEmpty());
+        assertThat(world.reconciled.get(0).key()).isEqualTo(new ObjectKey("default", "other"));
+        assertThat(world.running().controllers().get(0).stuck()).isEqualTo(1);
+        world.widget("stuck", 2);
+        world.pass(Duration.ofMinutes(10));
+        release.set(true);
+        world.await(() -> world.outcomes().size() == 3);
+        world.settle();
+        assertThat(world.running().controllers().get(0).stuck()).isZero();
+        assertThat(world.outcomes()).containsExactly("done", "done", "done");
+    }
+
+    @Test
+    void stopWaitsForWhatIsUnderWayAndTakesNothingNew() {
+        world.start((widget, context) -> {
+            world.process().sleep(Duration.ofSeconds(10));
+            return Result.done();
+        });
+        world.working();
+        world.widget("w", 1);
+        world.await(() -> world.running().controllers().get(0).running() == 1);
+        CompletableFuture<Boolean> ended = world.running().stop().toCompletableFuture();
+        world.widget("late", 1);
+        world.await(ended::isDone);
+        assertThat(ended).isCompletedWithValue(true);
+        assertThat(world.outcomes()).containsExactly("done");
+    }
+
+    @Test
+    void stopInterruptsAtTheDrainTimeoutAndLeavesBehindWhatIgnoresIt() {
+        AtomicBoolean release = new AtomicBoolean();
+        world.start(Operator.named("test-operator")
+                .drainTimeout(Duration.ofSeconds(3))
+                .controller(
+                        Widget.class,
+                        c -> c.reconciler((widget, context) -> {
+                            boolean polite = widget.getMetadata().getName().equals("polite");
+                            do {
+                                try {
+                                    world.process().sleep(Duration.ofMinutes(10));
+                                } catch (InterruptedWaitException asked) {
+                                    if (polite) {
+                                        throw asked;
+                                    }
+                                    Thread.interrupted();
+                                }
+                            } while (!release.get());
+                            return Result.done();
+                        })));
+        world.working();
+        world.widget("polite", 1);
+        world.widget("rude", 1);
+        world.await(() -> world.running().controllers().get(0).running() == 2);
+        Duration before = world.world.now();
+        CompletableFuture<Boolean> ended = world.running().stop().toCompletableFuture();
+        world.await(ended::isDone);
+        assertThat(ended).isCompletedWithValue(false);
+        assertThat(world.world.now().minus(before)).isBetween(Duration.ofSeconds(8), Duration.ofSeconds(9));
+        assertThat(world.outcomes()).singleElement().asString().startsWith("retry: InterruptedWaitException");
+        release.set(true);
+    }
+
+    @Test
+    void idleOperatorStopsAtOnceAndLeavesNoWatchOpen() {
+        world.start((widget, context) -> Result.done());
+        world.working();
+        Duration before = world.world.now();
+        CompletableFuture<Boolean> ended = world.running().stop().toCompletableFuture();
+        world.await(ended::isDone);
+        assertThat(world.world.now().minus(before)).isLessThan(Duration.ofSeconds(1));
+        long mark = world.mark();
+        world.pass(Duration.ofMinutes(10));
+        assertThat(world.requestsSince(mark)).isEmpty();
+    }
+
+    @Test
+    void operatorThatWaitsForItsCrdStopsTooAndMayBeStoppedTwice() {
+        try (World bare = new World(3)) {
+            bare.start((widget, context) -> Result.done());
+            bare.pass(Duration.ofMinutes(1));
+            bare.running().stop();
+            CompletableFuture<Boolean> ended = bare.running().stop().toCompletableFuture();
+            bare.await(ended::isDone);
+            assertThat(ended).isCompletedWithValue(true);
+        }
+    }
+
+    @Test
+    void observerThatThrowsHarmsNobody() {
+        Operator operator = Operator.named("test-operator")
+                .observer(reconciled -> {
+                    throw new AssertionError("an observer");
+                })
+                .controller(Widget.class, c -> c.reconciler((widget, context) -> Result.done()));
+        world.start(operator);
+        world.widget("w", 1);
+        world.widget("w2", 1);
+        world.await(() -> world.reconciled.size() == 2);
+    }
+
+    @Test
+    void mapperThatThrowsWakesEveryObjectItMayConcern() {
+        world.widget("a", 1);
+        world.widget("b", 1);
+        world.start(Operator.named("test-operator").controller(Widget.class, c -> c.watches(ConfigMap.class, map -> {
+                    throw new IllegalStateException("mapper");
+                })
+                .reconciler((widget, context) -> Result.done())));
+        world.await(() -> world.reconciled.size() >= 2);
+        world.settle();
+        world.reconciled.clear();
+        world.apply(
+                World.CONFIG_MAPS,
+                "any",
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"any\"}}");
+        world.settle();
+        assertThat(world.reconciled)
+                .extracting(Reconciled::key)
+                .containsExactlyInAnyOrder(new ObjectKey("default", "a"), new ObjectKey("default", "b"));
+        assertThat(world.reconciled.get(0).causes().get(0)).hasToString("ConfigMap/any added, its mapper threw");
+    }
+
+    @Test
+    void watchedObjectsWakeWhatTheirMapperNames() {
+        world.widget("a", 1);
+        world.start(Operator.named("test-operator").controller(Widget.class, c -> c.watches(
+                        ConfigMap.class,
+                        map -> List.of(new ObjectKey("default", map.getData().getOrDefault("of", "nobody"))))
+                .reconciler((widget, context) -> Result.done())));
+        world.await(() -> !world.reconciled.isEmpty());
+        world.settle();
+        world.reconciled.clear();
+        world.apply(
+                World.CONFIG_MAPS,
+                "any",
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"any\"},\"data\":{\"of\":\"a\"}}");
+        world.settle();
+        assertThat(world.reconciled).hasSize(1);
+    }
+
+    @Test
+    void keyControllerReconcilesKeysOfItsOwnKind() {
+        Set<String> seen = new TreeSet<>();
+        world.start(Operator.named("test-operator").keyController("sizes", String.class, c -> c.watches(
+                        Widget.class, widget -> List.of("size-" + widget.getSpec().size))
+                .reconciler((key, context) -> {
+                    seen.add(key + " "
+                            + context.find(Widget.class, new ObjectKey("default", "a"))
+                                    .isPresent());
+                    return Result.done();
+                })));
+        world.widget("a", 1);
+        world.settle();
+        world.widget("a", 2);
+        world.settle();
+        assertThat(seen).containsExactly("size-1 true", "size-2 true");
+    }
+
+    @Test
+    void twoOperatorsOfOneJvmDoNotSeeEachOther() {
+        world.start((widget, context) -> Result.done());
+        VirtualProcess second = world.world.process("second");
+        AtomicInteger others = new AtomicInteger();
+        Operator.Running other = Operator.named("test-operator")
+                .controller(
+                        Widget.class,
+                        c -> c.reconciler((widget, context) -> {
+                            others.incrementAndGet();
+                            return Result.done();
+                        }))
+                .start(second, world.simulator.transport(second));
+        world.widget("w", 1);
+        world.await(() -> others.get() == 1 && world.reconciled.size() == 1);
+        CompletableFuture<Boolean> ended = other.stop().toCompletableFuture();
+        world.await(ended::isDone);
+        world.widget("w", 2);
+        world.settle();
+        assertThat(others).hasValue(1);
+        assertThat(world.reconciled).hasSize(2);
+    }
+
+    @Test
+    void descriptionsThatCannotWorkAreRefused() {
+        Reconciler<Widget> nothing = (widget, context) -> Result.done();
+        assertThatThrownBy(() -> Operator.named("bad name!")).hasMessageContaining("operator name");
+        assertThatThrownBy(() -> Operator.named("o").controller(Widget.class, c -> {}))
+                .hasMessageContaining("no reconciler");
+        assertThatThrownBy(() -> Operator.named("o")
+                        .controller(Widget.class, c -> c.reconciler(nothing))
+                        .controller(Widget.class, c -> c.reconciler(nothing)))
+                .hasMessageContaining("already");
+        assertThatThrownBy(() -> Operator.named("o")
+                        .controller(Widget.class, c -> c.owns(ConfigMap.class).owns(ConfigMap.class)))
+                .hasMessageContaining("twice");
+        assertThatThrownBy(() -> Result.requeueAfter(Duration.ZERO)).hasMessageContaining("positive");
+    }
+}
