@@ -1,5 +1,6 @@
 package io.homeostat.informer;
 
+import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.WatchFrame;
 import java.util.ArrayDeque;
@@ -34,8 +35,8 @@ final class DeltaFifo {
         /** A GET found the object. */
         record Confirmed(RawObject object) implements Delta {}
 
-        /** A GET found nothing where the store has {@code asked}. */
-        record Denied(RawObject asked) implements Delta {}
+        /** A GET found nothing under that key, where base had {@code asked} (null for nothing) when it was sent. */
+        record Denied(ObjectKey key, @Nullable RawObject asked) implements Delta {}
 
         /** An own write came back after the store had passed it ({@link Indexer.Outcome#PASSED}). */
         record Passed(RawObject object) implements Delta {}

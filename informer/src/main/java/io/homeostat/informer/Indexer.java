@@ -7,10 +7,13 @@ import io.homeostat.client.ResourceVersions;
 import io.homeostat.client.WatchFrame;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
 import org.jspecify.annotations.Nullable;
 
@@ -33,7 +36,7 @@ final class Indexer {
      * Invariants
      * - base and version of the state change on the lane only; overlay changes by CAS on any thread.
      * - An entry of the overlay is never older than the entry of base for the same UID, and never at or below the state's version,
-     *   except one that stands for a deletion: it lives until base no longer has its UID.
+     *   except one that stands for a deletion, which lives until base no longer has its UID, and one whose key is in a hole.
      * - epoch grows only together with an emptied overlay.
      */
 
@@ -53,20 +56,35 @@ final class Indexer {
     };
 
     /**
+     * What a list could not say, since some of its items could not be read (D32): there the version of the state proves nothing.
+     *
+     * @param unread keys whose item could not be read
+     * @param nameless whether there were items without even a key: any key that seems absent may be one of them
+     */
+    record Holes(Set<ObjectKey> unread, boolean nameless) {
+        static final Holes NONE = new Holes(Set.of(), false);
+
+        boolean cover(ObjectKey key) {
+            return nameless || unread.contains(key);
+        }
+    }
+
+    /**
      * One state. Immutable.
      *
      * @param epoch grows when the server's versions went back
      * @param version the version of the last list, event or bookmark applied; {@code ""} before the first list
+     * @param holes what the last list could not say
      * @param base what the server had at that version
      * @param overlay own writes it does not show yet
      */
-    record State(long epoch, String version, Layer<RawObject> base, Layer<Own> overlay) {
+    record State(long epoch, String version, Holes holes, Layer<RawObject> base, Layer<Own> overlay) {
         State with(Own own) {
             return with(overlay.with(own));
         }
 
         State with(Layer<Own> nextOverlay) {
-            return new State(epoch, version, base, nextOverlay);
+            return new State(epoch, version, holes, base, nextOverlay);
         }
 
         /** Whether everything up to {@code other} has been applied. False when it cannot be told. */
@@ -81,7 +99,7 @@ final class Indexer {
             AtomicReferenceFieldUpdater.newUpdater(Indexer.class, State.class, "current");
 
     // volatile: the one reference through which lane, writers and readers meet; changed by compare-and-set only.
-    private volatile State current = new State(0, "", Layer.empty(SERVER), Layer.empty(Own.SHAPE));
+    private volatile State current = new State(0, "", Holes.NONE, Layer.empty(SERVER), Layer.empty(Own.SHAPE));
     private final boolean checksVersions;
     private final boolean keepsOverlay;
     private final LabelSelector selector;
@@ -130,7 +148,7 @@ final class Indexer {
                     : placed(base, object, changes);
             version = later(version, object.resourceVersion());
         }
-        publish(state.epoch, version, base);
+        tellPassed(publish(state.epoch, version, state.holes, base), state.base, base, changes);
         return changes;
     }
 
@@ -138,26 +156,65 @@ final class Indexer {
     List<Change> confirm(RawObject object) {
         State state = current;
         List<Change> changes = new ArrayList<>(1);
-        publish(state.epoch, state.version, placed(state.base, object, changes));
+        Layer<RawObject> base = placed(state.base, object, changes);
+        tellPassed(publish(state.epoch, state.version, state.holes, base), state.base, base, changes);
         return changes;
     }
 
-    /** Applies what a GET answered: no such object. Only if the store still has what was asked about. */
-    List<Change> deny(RawObject asked) {
+    /**
+     * Applies what a GET answered: no such object.
+     *
+     * @param asked what base had when the question was put; null for nothing
+     */
+    List<Change> deny(ObjectKey key, @Nullable RawObject asked) {
         State state = current;
-        RawObject known = state.base.get(asked.key());
-        if (known == null || !known.uid().equals(asked.uid())) {
-            return List.of();
+        RawObject known = state.base.get(key);
+        List<Change> changes = new ArrayList<>(2);
+        Layer<RawObject> base = state.base;
+        if (known != null && asked != null && known.uid().equals(asked.uid())) {
+            remember(known.uid(), known.resourceVersion());
+            base = base.without(key);
+            changes.add(new Change.Deleted(known, known));
         }
-        remember(known.uid(), known.resourceVersion());
-        publish(state.epoch, state.version, state.base.without(known.key()));
-        return List.of(new Change.Deleted(known, known));
+        Own own = state.overlay.get(key);
+        RawObject written = own == null ? null : own.object();
+        if (written != null && state.covers(written.resourceVersion())) {
+            remember(written.uid(), written.resourceVersion()); // which takes it out of the overlay
+        }
+        tellPassed(publish(state.epoch, state.version, state.holes, base), state.base, base, changes);
+        return changes;
+    }
+
+    /**
+     * Own writes that left the overlay without ever having been in base: readers saw them there, so handlers must hear that they have
+     * come and gone (P-C11, D7).
+     */
+    private static void tellPassed(
+            List<Own> dropped, Layer<RawObject> before, Layer<RawObject> after, List<Change> changes) {
+        int said = changes.size();
+        for (Own own : dropped) {
+            RawObject written = own.object();
+            if (written == null || has(before, written) || has(after, written)) {
+                continue;
+            }
+            boolean told = changes.subList(0, said).stream()
+                    .anyMatch(change -> change instanceof Change.Added added
+                            && added.after().uid().equals(written.uid()));
+            if (!told) {
+                changes.add(new Change.Passed(written, after.get(written.key())));
+            }
+        }
+    }
+
+    private static boolean has(Layer<RawObject> base, RawObject object) {
+        RawObject known = base.get(object.key());
+        return known != null && known.uid().equals(object.uid());
     }
 
     /** Everything up to {@code version} has been applied. */
     void bookmark(String version) {
         State state = current;
-        publish(state.epoch, later(state.version, version), state.base);
+        publish(state.epoch, later(state.version, version), state.holes, state.base);
     }
 
     private String later(String version, String candidate) {
@@ -186,14 +243,21 @@ final class Indexer {
             changes.add(new Change.Deleted(known, known));
             changes.add(new Change.Added(kept));
         }
-        return base.with(kept);
+        return base.replaced(known, kept);
     }
 
     private Layer<RawObject> removed(Layer<RawObject> base, RawObject object, List<Change> changes) {
         RawObject known = base.get(object.key());
         if (known == null || !known.uid().equals(object.uid())) {
             remember(object.uid(), object.resourceVersion());
-            return base;
+            if (known == null || !older(known.resourceVersion(), object.resourceVersion())) {
+                return base;
+            }
+            // A later UID came and went under this key, so the one known here ended before: its own end could not be
+            // read.
+            remember(known.uid(), known.resourceVersion());
+            changes.add(new Change.Deleted(known, known));
+            return base.without(known.key());
         }
         if (checksVersions && older(object.resourceVersion(), known.resourceVersion())) {
             return base;
@@ -221,14 +285,14 @@ final class Indexer {
     }
 
     /**
-     * Publishes the next state with what is left of the overlay.
+     * Publishes the next state with what is left of the overlay. On the lane.
      *
      * @return the own writes that the new state has caught up with
      */
-    private List<Own> publish(long epoch, String version, Layer<RawObject> base) {
+    private List<Own> publish(long epoch, String version, Holes holes, Layer<RawObject> base) {
         while (true) {
             State before = current;
-            State bare = new State(epoch, version, base, before.overlay);
+            State bare = new State(epoch, version, holes, base, before.overlay);
             List<Own> dropped = new ArrayList<>(0);
             Layer<Own> overlay = before.overlay;
             for (Iterator<Own> entries = before.overlay.entries().iterator(); entries.hasNext(); ) {
@@ -244,14 +308,19 @@ final class Indexer {
         }
     }
 
-    private static boolean caughtUp(State state, Own own) {
+    private boolean caughtUp(State state, Own own) {
         RawObject known = state.base.get(own.key());
         boolean has = known != null && known.uid().equals(own.uid());
+        // By version across UIDs, too: base may have heard of a later incarnation from a GET, ahead of its own version.
+        boolean overtaken = known != null && !older(known.resourceVersion(), own.version());
+        boolean covered = state.covers(own.version());
+        boolean unsaid = state.holes.cover(own.key());
+        String deletion = deleted.get(own.uid());
+        boolean ended = deletion != null && !newer(own.version(), deletion);
         return switch (own.fate()) {
-            case DELETED -> !has && state.covers(own.version());
-            case LEFT -> state.covers(own.version());
-            case WRITTEN -> state.covers(own.version())
-                    || (has && known != null && !older(known.resourceVersion(), own.version()));
+            case DELETED -> !has && (overtaken || ended || covered);
+            case LEFT -> overtaken || ended || (covered && !(has && unsaid));
+            case WRITTEN -> overtaken || ended || (covered && !unsaid);
         };
     }
 
@@ -262,7 +331,9 @@ final class Indexer {
         /** Nothing to show: the cache is there already, or does not hold such objects. */
         IDLE,
         /** The cache is beyond it and has no such UID: see {@link #passed}. */
-        PASSED
+        PASSED,
+        /** The overlay shows it, and only a GET can tell how long: the last list could not be read there. */
+        DOUBTED
     }
 
     /** Shows a write of this process: the object exists at this version. Any thread. */
@@ -278,22 +349,23 @@ final class Indexer {
             boolean has = known != null && known.uid().equals(object.uid());
             boolean out =
                     selected == LabelSelector.Answer.NO || (selected == LabelSelector.Answer.UNKNOWN && known == null);
+            boolean doubtful = before.covers(object.resourceVersion()) && before.holes.cover(object.key());
             if (out && !has && shown == null) {
                 return Outcome.IDLE;
             }
             if (checksVersions) {
-                if (before.covers(object.resourceVersion())) {
+                if (known != null && !older(known.resourceVersion(), object.resourceVersion())) {
                     return has || out ? Outcome.IDLE : Outcome.PASSED;
                 }
-                if (has && known != null && !older(known.resourceVersion(), object.resourceVersion())) {
-                    return Outcome.IDLE;
+                if (before.covers(object.resourceVersion()) && !doubtful) {
+                    return out ? Outcome.IDLE : Outcome.PASSED;
                 }
                 if (shown != null && outranks(shown, object)) {
                     return Outcome.IDLE;
                 }
             }
             if (CURRENT.compareAndSet(this, before, before.with(out ? Own.left(object) : Own.written(object)))) {
-                return Outcome.SHOWN;
+                return doubtful ? Outcome.DOUBTED : Outcome.SHOWN;
             }
         }
     }
@@ -340,8 +412,7 @@ final class Indexer {
      * said so; else that it has come and gone.
      */
     List<Change> passed(RawObject object) {
-        State state = current;
-        RawObject known = state.base.get(object.key());
+        RawObject known = current.base.get(object.key());
         boolean has = known != null && known.uid().equals(object.uid());
         return has || deleted.containsKey(object.uid()) ? List.of() : List.of(new Change.Passed(object, known));
     }
@@ -434,10 +505,17 @@ final class Indexer {
                 deleted.clear();
             }
             String version = reset || !checksVersions ? replaced.version : later(start.version, replaced.version);
-            for (Own own : publish(reset ? start.epoch + 1 : start.epoch, version, base)) {
-                RawObject written = own.object();
-                if (written != null) {
-                    others.addAll(cameAndWent(written));
+            boolean nameless = replaced.nameless > 0;
+            Holes holes = nameless || !replaced.unread.isEmpty()
+                    ? new Holes(Collections.unmodifiableSet(new TreeSet<>(replaced.unread)), nameless)
+                    : Holes.NONE;
+            tellPassed(publish(reset ? start.epoch + 1 : start.epoch, version, holes, base), start.base, base, others);
+            if (nameless) {
+                for (Iterator<Own> kept = current.overlay.entries().iterator(); kept.hasNext(); ) {
+                    RawObject written = kept.next().object();
+                    if (written != null && base.get(written.key()) == null) {
+                        doubted.add(written);
+                    }
                 }
             }
             return true;
@@ -457,12 +535,6 @@ final class Indexer {
         /** Kept although the list lacks them, since it held items without a key: to be asked for one by one. */
         List<RawObject> doubted() {
             return doubted;
-        }
-
-        private List<Change> cameAndWent(RawObject written) {
-            RawObject before = start.base.get(written.key());
-            boolean told = before != null && before.uid().equals(written.uid());
-            return told ? List.of() : passed(written);
         }
 
         private void compare(@Nullable RawObject old, @Nullable RawObject item) {

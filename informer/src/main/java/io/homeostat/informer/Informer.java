@@ -191,11 +191,16 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         if (gone) {
             ObjectKey key = object == null ? done.write().key() : object.key();
             indexer.gone(key, object == null ? done.uid() : object.uid());
-        } else if (object != null && indexer.own(object) == Indexer.Outcome.PASSED) {
-            onLane(() -> {
-                fifo.add(new Delta.Passed(object));
-                pump();
-            });
+        } else if (object != null) {
+            Indexer.Outcome outcome = indexer.own(object);
+            if (outcome == Indexer.Outcome.PASSED) {
+                onLane(() -> {
+                    fifo.add(new Delta.Passed(object));
+                    pump();
+                });
+            } else if (outcome == Indexer.Outcome.DOUBTED) {
+                onLane(() -> doubt(object.key()));
+            }
         }
     }
 
@@ -280,7 +285,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         } else if (delta instanceof Delta.Confirmed confirmed) {
             return telling(indexer.confirm(confirmed.object()), ResourceEventHandler.Phase.LATER);
         } else if (delta instanceof Delta.Denied denied) {
-            return telling(indexer.deny(denied.asked()), ResourceEventHandler.Phase.LATER);
+            return telling(indexer.deny(denied.key(), denied.asked()), ResourceEventHandler.Phase.LATER);
         } else if (delta instanceof Delta.Passed passed) {
             return telling(indexer.passed(passed.object()), ResourceEventHandler.Phase.LATER);
         } else if (delta instanceof Delta.Then then) {
@@ -348,11 +353,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         quarantined.clear();
         quarantined.addAll(all.unread());
         for (RawObject kept : replacement.doubted()) {
-            doubts.add(new Doubts.Doubt(kept.key(), kept));
+            doubt(kept.key());
         }
-        for (ObjectKey key : all.unread()) {
-            doubts.add(new Doubts.Doubt(key, indexer.state().base().get(key)));
-        }
+        all.unread().forEach(this::doubt);
         status = new Status(
                 status.phase,
                 status.since,
@@ -366,6 +369,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             }
             synced.complete(null);
         }
+    }
+
+    private void doubt(ObjectKey key) {
+        doubts.add(new Doubts.Doubt(key, indexer.state().base().get(key)));
     }
 
     private Work beginning(HandlerLane<?> handler) {
@@ -537,10 +544,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     @Override
     public void gone(Doubts.Doubt doubt) {
         release(doubt.key());
-        if (doubt.known() != null) {
-            fifo.add(new Delta.Denied(doubt.known()));
-            pump();
-        }
+        fifo.add(new Delta.Denied(doubt.key(), doubt.known()));
+        pump();
     }
 
     @Override

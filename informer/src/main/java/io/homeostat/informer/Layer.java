@@ -82,7 +82,11 @@ final class Layer<E> {
 
     /** With {@code entry} in the place of any of the same key. */
     Layer<E> with(E entry) {
-        E before = entries.get(shape.keyOf(entry));
+        return replaced(entries.get(shape.keyOf(entry)), entry);
+    }
+
+    /** As {@link #with}, for a caller that has looked already: {@code before} is what {@link #get} answers for the key. */
+    Layer<E> replaced(@Nullable E before, E entry) {
         return new Layer<>(shape, entries.with(entry), reindexed(before, entry));
     }
 
@@ -125,6 +129,11 @@ final class Layer<E> {
             }
         }
         return keys;
+    }
+
+    @Override
+    public String toString() {
+        return entries.toList().toString();
     }
 
     /** How many facts the owner index holds. */

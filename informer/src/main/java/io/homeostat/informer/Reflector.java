@@ -313,10 +313,10 @@ final class Reflector {
             return false;
         }
         Freshness freshness = all.from.isEmpty() ? Freshness.CONSISTENT : Freshness.NOT_OLDER;
-        cache.replaced(new Indexer.Replaced(all.items, version, freshness, all.unread, all.nameless));
         fresh = false;
         whole = false;
         relists++;
+        cache.replaced(new Indexer.Replaced(all.items, version, freshness, all.unread, all.nameless));
         return true;
     }
 
@@ -489,6 +489,9 @@ final class Reflector {
         }
 
         private void guard(Duration wait) {
+            if (timer != null) {
+                timer.close();
+            }
             timer = runtime.after(wait, lane, () -> {
                 if (current != this) {
                     return;
@@ -581,7 +584,10 @@ final class Reflector {
         private boolean bookmarked(WatchFrame.Bookmark bookmark) {
             Collecting all = collecting;
             if (all == null) {
-                bookmarking = true;
+                if (!bookmarking) {
+                    bookmarking = true;
+                    guard(limit()); // a shorter limit from now on
+                }
                 cache.bookmark(bookmark.resourceVersion());
                 return true;
             }

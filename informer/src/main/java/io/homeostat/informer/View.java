@@ -22,6 +22,11 @@ final class View<T extends HasMetadata> implements Snapshot<T> {
         this.type = type;
     }
 
+    /** What this is a view of. */
+    State state() {
+        return state;
+    }
+
     @Override
     public Optional<CachedObject<T>> get(ObjectKey key) {
         RawObject seen = seen(key);

@@ -173,7 +173,7 @@ class IndexerTest {
         assertThat(replacement.changes()).isEmpty();
         assertThat(replacement.doubted()).containsExactly(a);
         assertThat(listed()).containsExactly("a:u1@10", "b:u2@6");
-        assertThat(indexer.deny(a)).containsExactly(new Change.Deleted(a, a));
+        assertThat(indexer.deny(a.key(), a)).containsExactly(new Change.Deleted(a, a));
         assertThat(listed()).containsExactly("b:u2@6");
     }
 

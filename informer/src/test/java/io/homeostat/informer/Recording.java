@@ -8,18 +8,23 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** Writes down what it is told, and checks the order of steps per key. */
 class Recording implements ResourceEventHandler<ConfigMap> {
     final List<String> steps = new ArrayList<>();
     final Map<ObjectKey, RawObject> fold = new TreeMap<>();
     final List<Merged<ConfigMap>> merges = new ArrayList<>();
+    /** The key of the latest step. */
+    @Nullable
+    ObjectKey touched;
 
     /** Called first in every step. */
     void before() {}
 
     @Override
     public void onAdd(CachedObject<ConfigMap> object, Phase phase, Merged<ConfigMap> merged) {
+        touched = object.key();
         require(!fold.containsKey(object.key()), "a second add of " + object + " without a delete");
         fold.put(object.key(), object.raw());
         record("add " + object.raw() + (phase == Phase.INITIAL ? " initially" : ""), merged);
@@ -27,6 +32,7 @@ class Recording implements ResourceEventHandler<ConfigMap> {
 
     @Override
     public void onUpdate(CachedObject<ConfigMap> before, CachedObject<ConfigMap> after, Merged<ConfigMap> merged) {
+        touched = after.key();
         RawObject known = fold.put(after.key(), after.raw());
         require(known == before.raw(), "an update from " + before + " where " + known + " was told last");
         require(before.raw().uid().equals(after.raw().uid()), "an update to another UID: " + before + " to " + after);
@@ -35,6 +41,7 @@ class Recording implements ResourceEventHandler<ConfigMap> {
 
     @Override
     public void onDelete(CachedObject<ConfigMap> lastKnown, Merged<ConfigMap> merged) {
+        touched = lastKnown.key();
         RawObject known = fold.remove(lastKnown.key());
         require(
                 known != null && known.uid().equals(lastKnown.raw().uid()),

@@ -1,0 +1,543 @@
+package io.homeostat.informer;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.ApiClient;
+import io.homeostat.client.ApiException;
+import io.homeostat.client.BlockingApiClient;
+import io.homeostat.client.Discovery;
+import io.homeostat.client.ListItem;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.Query;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import io.homeostat.client.Streams;
+import io.homeostat.client.TestErrors;
+import io.homeostat.client.WatchFrame;
+import io.homeostat.client.Write;
+import io.homeostat.client.WriteObserver;
+import io.homeostat.core.Lane;
+import io.homeostat.core.Registration;
+import io.homeostat.virtualruntime.VirtualWorld;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.function.BiFunction;
+import java.util.function.UnaryOperator;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One resource of an API server in a virtual world, as the client shows it: a revision counter, a history, lists in pages, watches with
+ * bookmarks and initial events, and every misbehaviour the cache must survive. Not the simulator: no HTTP, no bytes; what it does is
+ * what a test told it.
+ */
+final class FakeServer {
+    /** A request, for scripts and assertions. */
+    record Request(String verb, Map<String, String> parameters) {
+        String parameter(String name) {
+            return parameters.getOrDefault(name, "");
+        }
+
+        boolean initialEvents() {
+            return parameter("sendInitialEvents").equals("true");
+        }
+
+        @Override
+        public String toString() {
+            return verb + parameters;
+        }
+    }
+
+    private record Committed(long version, WatchFrame.Kind kind, TestObject object) {}
+
+    final VirtualWorld world;
+    final List<Request> requests = new ArrayList<>();
+    final TreeMap<ObjectKey, TestObject> objects = new TreeMap<>();
+    final Set<ObjectKey> unreadable = new TreeSet<>();
+    final Set<Stream> open = new LinkedHashSet<>();
+    private final List<Stream> streams = new ArrayList<>();
+    /** Frames of items and events of unreadable objects do not even show their key. */
+    boolean nameless;
+    /** Whether watches get a bookmark every minute. */
+    boolean bookmarks = true;
+    /** Whether the initial events of a watch are sent and ended. */
+    boolean endsInitialEvents = true;
+    /** Looks at each request first: an answer refuses it. */
+    BiFunction<Request, Integer, @Nullable ApiException> refusal = (request, number) -> null;
+    /** Changes what a watch says, batch by batch. */
+    UnaryOperator<List<WatchFrame>> mangle = frames -> frames;
+
+    Duration latency = Duration.ofMillis(5);
+    long version = 100;
+    private long compacted;
+    private final Map<Long, List<TestObject>> snapshots = new TreeMap<>();
+    private long uids;
+    private final List<Committed> history = new ArrayList<>();
+    private final RandomGenerator random;
+
+    FakeServer(VirtualWorld world) {
+        this.world = world;
+        this.random = world.random("server");
+    }
+
+    // ---- what the world does to it
+
+    TestObject put(String name, UnaryOperator<TestObject> change) {
+        ObjectKey key = new ObjectKey("ns", name);
+        TestObject before = objects.get(key);
+        TestObject base = before == null ? TestObject.of(name, "uid-" + ++uids, 0) : before;
+        TestObject after = change.apply(base).at(++version);
+        objects.put(key, after);
+        commit(before == null ? WatchFrame.Kind.ADDED : WatchFrame.Kind.MODIFIED, after);
+        return after;
+    }
+
+    TestObject put(String name) {
+        return put(name, object -> object);
+    }
+
+    @Nullable
+    TestObject remove(String name) {
+        TestObject before = objects.remove(new ObjectKey("ns", name));
+        if (before != null) {
+            commit(WatchFrame.Kind.DELETED, before.at(++version));
+        }
+        return before;
+    }
+
+    private void commit(WatchFrame.Kind kind, TestObject object) {
+        history.add(new Committed(version, kind, object));
+        for (Stream stream : List.copyOf(open)) {
+            stream.say(frame(kind, object));
+        }
+    }
+
+    private WatchFrame frame(WatchFrame.Kind kind, TestObject object) {
+        return kind != WatchFrame.Kind.DELETED && unreadable.contains(object.key())
+                ? new WatchFrame.Unscannable("unreadable on purpose", nameless ? null : object.key())
+                : new WatchFrame.Event(kind, object);
+    }
+
+    /** Watches from before now are refused with 410 from now on. */
+    void compact() {
+        compacted = version;
+    }
+
+    /** What a restore from a backup does: the versions go back, and what is there is what was. Streams from before say no more. */
+    void restore(long toVersion, Map<ObjectKey, TestObject> was) {
+        for (Stream stream : streams) {
+            stream.out.removeIf(said -> said instanceof WatchFrame || said instanceof ListItem);
+        }
+        version = toVersion;
+        compacted = toVersion;
+        history.clear();
+        snapshots.clear();
+        objects.clear();
+        objects.putAll(was);
+    }
+
+    /** All streams break off. */
+    void cut() {
+        for (Stream stream : List.copyOf(open)) {
+            stream.fail(TestErrors.unreachable());
+        }
+    }
+
+    /** All watches end cleanly. */
+    void end() {
+        for (Stream stream : List.copyOf(open)) {
+            stream.end();
+        }
+    }
+
+    /** All watches are told that their version is too old. */
+    void expire() {
+        compact();
+        for (Stream stream : List.copyOf(open)) {
+            stream.say(new WatchFrame.Failure(TestErrors.of(410, "Expired", null)));
+        }
+    }
+
+    /** All streams stay open and say nothing any more. */
+    void silence() {
+        open.forEach(stream -> stream.silent = true);
+        open.clear();
+    }
+
+    List<String> verbs() {
+        return requests.stream()
+                .map(request -> request.initialEvents() ? "watchlist" : request.verb())
+                .toList();
+    }
+
+    // ---- what clients see
+
+    private @Nullable ApiException refuse(Request request) {
+        requests.add(request);
+        return refusal.apply(request, requests.size());
+    }
+
+    private Duration delay() {
+        return latency.multipliedBy(1 + random.nextInt(4));
+    }
+
+    /** A watch or one page of a list. */
+    final class Stream implements Streams.Handle {
+        private final Lane lane;
+        private final Object listener;
+        private final ArrayDeque<Object> out = new ArrayDeque<>();
+        private boolean scheduled;
+        private boolean closed;
+        private boolean silent;
+        private int demand;
+
+        Stream(Lane lane, Object listener) {
+            this.lane = lane;
+            this.listener = listener;
+            streams.add(this);
+        }
+
+        @Override
+        public void demand(int batches) {
+            demand += batches;
+            schedule();
+        }
+
+        @Override
+        public void close() {
+            closed = true;
+            open.remove(this);
+            streams.remove(this);
+        }
+
+        void say(Object what) {
+            if (!closed && !silent) {
+                out.add(what);
+                schedule();
+            }
+        }
+
+        void fail(ApiException cause) {
+            say(cause);
+            open.remove(this);
+        }
+
+        void end() {
+            say("ended");
+            open.remove(this);
+        }
+
+        void bookmark() {
+            world.after(Duration.ofSeconds(60), () -> {
+                if (open.contains(this)) {
+                    if (bookmarks) {
+                        say(new WatchFrame.Bookmark(Long.toString(version), false));
+                    }
+                    bookmark();
+                }
+            });
+        }
+
+        private boolean deliverable() {
+            Object first = out.peekFirst();
+            return first != null && (demand > 0 || !(first instanceof WatchFrame || first instanceof ListItem));
+        }
+
+        private void schedule() {
+            if (!scheduled && deliverable()) {
+                scheduled = true;
+                world.after(delay(), () -> {
+                    scheduled = false;
+                    if (!silent) {
+                        deliver();
+                        schedule();
+                    }
+                });
+            }
+        }
+
+        private void deliver() {
+            Object first = out.peekFirst();
+            if (first == null || !deliverable()) {
+                return;
+            }
+            if (first instanceof WatchFrame) {
+                List<WatchFrame> frames = new ArrayList<>();
+                int most = 1 + random.nextInt(8);
+                while (frames.size() < most && out.peekFirst() instanceof WatchFrame frame) {
+                    frames.add(frame);
+                    out.removeFirst();
+                }
+                demand--;
+                List<WatchFrame> said = mangle.apply(frames);
+                call(() -> watch().frames(said));
+            } else if (first instanceof ListItem) {
+                List<ListItem> items = new ArrayList<>();
+                while (items.size() < 3 && out.peekFirst() instanceof ListItem item) {
+                    items.add(item);
+                    out.removeFirst();
+                }
+                demand--;
+                call(() -> list().items(items));
+            } else {
+                out.removeFirst();
+                if (first instanceof Streams.ListEnd end) {
+                    call(() -> list().ended(end));
+                } else if (first instanceof ApiException cause) {
+                    call(() -> {
+                        if (listener instanceof Streams.WatchListener watch) {
+                            watch.failed(cause);
+                        } else {
+                            list().failed(cause);
+                        }
+                    });
+                } else if (first.equals("opened")) {
+                    call(() -> watch().opened());
+                } else {
+                    call(() -> watch().ended());
+                }
+            }
+        }
+
+        private Streams.WatchListener watch() {
+            return (Streams.WatchListener) listener;
+        }
+
+        private Streams.ListListener list() {
+            return (Streams.ListListener) listener;
+        }
+
+        private void call(Runnable callback) {
+            lane.execute(() -> {
+                if (!closed) {
+                    callback.run();
+                }
+            });
+        }
+    }
+
+    /** A client of this server. */
+    Client client() {
+        return new Client();
+    }
+
+    /** One process's client: its writes are observed, the others' are not. */
+    final class Client implements ApiClient {
+        private final List<WriteObserver> observers = new ArrayList<>();
+
+        @Override
+        public CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key) {
+            CompletableFuture<RawObject> answer = new CompletableFuture<>();
+            ApiException refused = refuse(new Request("get", Map.of("name", key.name())));
+            world.after(delay(), () -> {
+                TestObject object = objects.get(key);
+                if (refused != null) {
+                    answer.completeExceptionally(refused);
+                } else if (object == null) {
+                    answer.completeExceptionally(TestErrors.of(404, "NotFound", null));
+                } else if (unreadable.contains(key)) {
+                    answer.completeExceptionally(TestErrors.malformed());
+                } else {
+                    answer.complete(object);
+                }
+            });
+            return answer;
+        }
+
+        @Override
+        public Streams.Handle list(ResourceType<?> type, Query query, Lane lane, Streams.ListListener listener) {
+            Request request = new Request("list", query.parameters());
+            Stream stream = new Stream(lane, listener);
+            ApiException refused = refuse(request);
+            world.after(delay(), () -> page(request, refused, stream));
+            return stream;
+        }
+
+        private void page(Request request, @Nullable ApiException refused, Stream stream) {
+            String token = request.parameter("continue");
+            String from = request.parameter("resourceVersion");
+            if (refused != null) {
+                stream.say(refused);
+                return;
+            }
+            if (!from.isEmpty() && Long.parseLong(from) > version) {
+                stream.say(TestErrors.tooLarge());
+                return;
+            }
+            long at = token.isEmpty() ? version : Long.parseLong(token.substring(0, token.indexOf(':')));
+            if (at < compacted) {
+                stream.say(TestErrors.of(410, "Expired", null));
+                return;
+            }
+            int start = token.isEmpty() ? 0 : Integer.parseInt(token.substring(token.indexOf(':') + 1));
+            int limit =
+                    request.parameter("limit").isEmpty() ? Integer.MAX_VALUE : 4; // small pages: 500 would never show
+            List<TestObject> all = snapshots.computeIfAbsent(at, now -> List.copyOf(objects.values()));
+            int end = (int) Math.min(all.size(), (long) start + limit);
+            for (int i = start; i < end; i++) {
+                TestObject object = all.get(i);
+                stream.say(
+                        unreadable.contains(object.key())
+                                ? new ListItem.Unscannable(i, "unreadable on purpose", nameless ? null : object.key())
+                                : new ListItem.Scanned(object));
+            }
+            stream.say(new Streams.ListEnd(Long.toString(at), end < all.size() ? at + ":" + end : "", end - start));
+        }
+
+        @Override
+        public CompletionStage<List<RawObject>> listAll(ResourceType<?> type, Query query) {
+            throw new UnsupportedOperationException("the cache lists item by item");
+        }
+
+        @Override
+        public Streams.Handle watch(ResourceType<?> type, Query query, Lane lane, Streams.WatchListener listener) {
+            Request request = new Request("watch", query.parameters());
+            Stream stream = new Stream(lane, listener);
+            ApiException refused = refuse(request);
+            world.after(delay(), () -> begin(request, refused, stream));
+            return stream;
+        }
+
+        private void begin(Request request, @Nullable ApiException refused, Stream stream) {
+            String from = request.parameter("resourceVersion");
+            if (refused != null) {
+                stream.say(refused);
+                return;
+            }
+            if (!from.isEmpty() && Long.parseLong(from) > version) {
+                stream.say(TestErrors.tooLarge());
+                return;
+            }
+            stream.say("opened");
+            if (request.initialEvents() || from.isEmpty()) {
+                for (TestObject object : objects.values()) {
+                    stream.say(frame(WatchFrame.Kind.ADDED, object));
+                }
+                if (request.initialEvents() && endsInitialEvents) {
+                    stream.say(new WatchFrame.Bookmark(Long.toString(version), true));
+                }
+            } else if (Long.parseLong(from) < compacted) {
+                stream.say(new WatchFrame.Failure(TestErrors.of(410, "Expired", null)));
+                return;
+            } else {
+                for (Committed change : history) {
+                    if (change.version > Long.parseLong(from)) {
+                        stream.say(frame(change.kind, change.object));
+                    }
+                }
+            }
+            if (!stream.closed) {
+                open.add(stream);
+                stream.bookmark();
+                world.after(Duration.ofSeconds(Long.parseLong(request.parameter("timeoutSeconds"))), () -> {
+                    if (open.contains(stream)) {
+                        stream.end();
+                    }
+                });
+            }
+        }
+
+        /** A write of this process: committed after a while, answered after another, seen by its observers first. */
+        CompletionStage<RawObject> write(String name, UnaryOperator<TestObject> change) {
+            CompletableFuture<RawObject> answer = new CompletableFuture<>();
+            world.after(delay(), () -> {
+                TestObject written = put(name, change);
+                world.after(delay(), () -> {
+                    tell(new WriteObserver.Done(
+                            new Write(Write.Verb.PATCH, TestObject.TYPE, written.key(), ""), written, written.uid()));
+                    answer.complete(written);
+                });
+            });
+            return answer;
+        }
+
+        /** A delete of this process; completes with what was there. */
+        CompletionStage<@Nullable RawObject> erase(String name) {
+            CompletableFuture<@Nullable RawObject> answer = new CompletableFuture<>();
+            world.after(delay(), () -> {
+                TestObject was = remove(name);
+                world.after(delay(), () -> {
+                    if (was != null) {
+                        tell(new WriteObserver.Done(
+                                new Write(Write.Verb.DELETE, TestObject.TYPE, was.key(), ""), null, was.uid()));
+                    }
+                    answer.complete(was);
+                });
+            });
+            return answer;
+        }
+
+        void tell(WriteObserver.Done done) {
+            List.copyOf(observers).forEach(observer -> observer.written(done));
+        }
+
+        @Override
+        public Registration observeWrites(WriteObserver observer) {
+            observers.add(observer);
+            return () -> observers.remove(observer);
+        }
+
+        int observers() {
+            return observers.size();
+        }
+
+        private UnsupportedOperationException unused() {
+            return new UnsupportedOperationException("the cache does not write");
+        }
+
+        @Override
+        public CompletionStage<RawObject> create(ResourceType<?> type, ObjectKey key, byte[] json) {
+            throw unused();
+        }
+
+        @Override
+        public CompletionStage<RawObject> update(ResourceType<?> type, ObjectKey key, String subresource, byte[] json) {
+            throw unused();
+        }
+
+        @Override
+        public CompletionStage<RawObject> patch(
+                ResourceType<?> type, ObjectKey key, String subresource, PatchKind kind, byte[] patch) {
+            throw unused();
+        }
+
+        @Override
+        public CompletionStage<RawObject> apply(
+                ResourceType<?> type, ObjectKey key, String subresource, Apply how, byte[] json) {
+            throw unused();
+        }
+
+        @Override
+        public CompletionStage<@Nullable RawObject> delete(ResourceType<?> type, ObjectKey key, Delete how) {
+            throw unused();
+        }
+
+        @Override
+        public CompletionStage<byte[]> raw(String target) {
+            throw unused();
+        }
+
+        @Override
+        public Discovery discovery() {
+            throw unused();
+        }
+
+        @Override
+        public byte[] encode(HasMetadata object) {
+            throw unused();
+        }
+
+        @Override
+        public BlockingApiClient blocking() {
+            throw unused();
+        }
+    }
+}
