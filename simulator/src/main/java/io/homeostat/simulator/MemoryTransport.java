@@ -1,5 +1,6 @@
 package io.homeostat.simulator;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Headers;
 import io.homeostat.core.HttpCall;
@@ -25,8 +26,12 @@ final class MemoryTransport implements Transport {
     private final ApiServer server;
     private final EngineRuntime client;
     private final ReentrantLock lock = new ReentrantLock();
-    private final List<MemoryExchange> open = new ArrayList<>(); // guarded by lock
-    private boolean closed; // guarded by lock
+
+    @GuardedBy("lock")
+    private final List<MemoryExchange> open = new ArrayList<>();
+
+    @GuardedBy("lock")
+    private boolean closed;
 
     MemoryTransport(ApiServer server, EngineRuntime client) {
         this.server = server;

@@ -1,5 +1,6 @@
 package io.homeostat.simulator;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -16,8 +17,12 @@ final class RequestLog {
 
     // Invariants: the record of sequence n lies at index n % KEPT until a later one takes its place
     private final ReentrantLock lock = new ReentrantLock();
-    private final @Nullable RequestRecord[] ring = new RequestRecord[KEPT]; // guarded by lock
-    private long received; // guarded by lock
+
+    @GuardedBy("lock")
+    private final @Nullable RequestRecord[] ring = new RequestRecord[KEPT];
+
+    @GuardedBy("lock")
+    private long received;
 
     RequestRecord received(Request request, String target) {
         int question = target.indexOf('?');

@@ -1,5 +1,6 @@
 package io.homeostat.simulator;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.core.Stable;
@@ -39,7 +40,9 @@ public final class Simulator implements AutoCloseable {
     private final SimulatorFaults faults;
     private final RequestLog log;
     private final ReentrantLock lock = new ReentrantLock();
-    private final List<SimulatorServer> edges = new ArrayList<>(); // guarded by lock
+
+    @GuardedBy("lock")
+    private final List<SimulatorServer> edges = new ArrayList<>();
 
     private Simulator(Builder builder) {
         this.runtime = builder.runtime;
@@ -117,7 +120,11 @@ public final class Simulator implements AutoCloseable {
 
     /**
      * The way to this server for a client that runs on {@code client}, without sockets. A listener is called on a lane of
-     * {@code client}; when that process crashes, the server notices by its window filling up and ends the stream.
+     * {@code client}.
+     *
+     * <p>A client that crashes tells nobody: as behind a dead network, the server ends its watches when they fill up or their time
+     * is over. Closing the transport when the process crashes ({@code process.onCrash(transport::close)} in a virtual world) makes
+     * the server see closed connections at once, as those of a process that the kernel cleans up after.
      */
     public Transport transport(EngineRuntime client) {
         return new MemoryTransport(server, client);
@@ -151,6 +158,10 @@ public final class Simulator implements AutoCloseable {
      */
     public void restart() {
         server.lane().execute(server::restart);
+    }
+
+    ApiServer server() {
+        return server;
     }
 
     /** Faults on order. */

@@ -1,5 +1,6 @@
 package io.homeostat.simulator;
 
+import com.google.errorprone.annotations.concurrent.GuardedBy;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.homeostat.core.Headers;
@@ -39,8 +40,12 @@ public final class SimulatorServer implements AutoCloseable {
     private final HttpServer http;
     private final ExecutorService threads;
     private final ReentrantLock lock = new ReentrantLock();
-    private final List<Connection> open = new ArrayList<>(); // guarded by lock
-    private boolean closed; // guarded by lock
+
+    @GuardedBy("lock")
+    private final List<Connection> open = new ArrayList<>();
+
+    @GuardedBy("lock")
+    private boolean closed;
 
     SimulatorServer(ApiServer server, int port) {
         this.server = server;

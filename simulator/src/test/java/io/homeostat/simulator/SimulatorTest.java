@@ -17,6 +17,7 @@ import io.homeostat.virtualruntime.VirtualWorld;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -412,5 +413,44 @@ class SimulatorTest {
         client.merge(CONFIG_MAPS + "/child", "{\"metadata\":{\"ownerReferences\":null}}");
         world.runFor(Duration.ofMillis(500));
         assertThat(client.get(CONFIG_MAPS + "/owner").status()).isEqualTo(404);
+    }
+
+    @Test
+    void aCrashedClientThatClosesItsConnectionsLeavesNoWatch() {
+        client.process.onCrash(client.transport::close);
+        client.watch(CONFIG_MAPS + "?watch=true");
+        world.runFor(Duration.ofMillis(100));
+        assertThat(watchers()).hasSize(1);
+        client.process.crash();
+        world.runFor(Duration.ofMillis(100));
+        assertThat(watchers()).isEmpty();
+    }
+
+    @Test
+    void aCrashedClientWithoutThatIsGivenUpWhenItFallsTooFarBehind() {
+        client.watch(CONFIG_MAPS + "?watch=true");
+        world.runFor(Duration.ofMillis(100));
+        client.process.crash();
+        Client second = new Client(world, simulator, "second");
+        second.post(CONFIG_MAPS, configMap("a", "0"));
+        for (int i = 1; i <= Watcher.BACKLOG + 100; i++) {
+            second.merge(CONFIG_MAPS + "/a", "{\"data\":{\"a\":\"" + i + "\"}}");
+        }
+        assertThat(watchers()).isEmpty();
+    }
+
+    @Test
+    void cancellingAWatchEndsItAtTheServer() {
+        Client.Stream watch = client.watch(CONFIG_MAPS + "?watch=true");
+        world.runFor(Duration.ofMillis(100));
+        watch.exchange.cancel();
+        world.runFor(Duration.ofMillis(100));
+        assertThat(watchers()).isEmpty();
+        assertThat(watch.over()).isFalse();
+    }
+
+    private List<Watcher> watchers() {
+        return Objects.requireNonNull(simulator.server().registries().get("/configmaps"), "configmaps")
+                .watchers();
     }
 }
