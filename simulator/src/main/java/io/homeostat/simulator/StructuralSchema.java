@@ -56,6 +56,9 @@ final class StructuralSchema {
             "k8sshortname",
             "k8slongname"));
 
+    /** Up to here every integer is a double. */
+    private static final BigDecimal EXACT = BigDecimal.valueOf(1L << 53);
+
     private final ObjectNode source;
     private final String type;
     private final String format;
@@ -252,7 +255,7 @@ final class StructuralSchema {
             } else if (additional != null) {
                 kept.set(name, additional.prunedValue(entry.getValue(), at, unknown));
             } else if (anyAdditional || preservesUnknown) {
-                kept.set(name, entry.getValue().deepCopy());
+                kept.set(name, plainNumbers(entry.getValue()));
             } else {
                 unknown.add(at);
             }
@@ -268,9 +271,30 @@ final class StructuralSchema {
             ArrayNode kept = Json.NODES.arrayNode();
             for (JsonNode item : list) {
                 String at = path + "[" + kept.size() + "]";
-                kept.add(items == null ? item.deepCopy() : items.prunedValue(item, at, unknown));
+                kept.add(items == null ? plainNumbers(item) : items.prunedValue(item, at, unknown));
             }
             return kept;
+        }
+        return plainNumbers(value);
+    }
+
+    /** A copy in which a number without a fraction is an integer: {@code 3.0} is written {@code 3}. */
+    private static JsonNode plainNumbers(JsonNode value) {
+        if (value instanceof ObjectNode object) {
+            ObjectNode copy = Json.NODES.objectNode();
+            object.properties().forEach(entry -> copy.set(entry.getKey(), plainNumbers(entry.getValue())));
+            return copy;
+        }
+        if (value instanceof ArrayNode list) {
+            ArrayNode copy = Json.NODES.arrayNode();
+            list.forEach(item -> copy.add(plainNumbers(item)));
+            return copy;
+        }
+        if (value.isNumber() && !value.isIntegralNumber()) {
+            BigDecimal number = Json.decimal(value);
+            if (number.stripTrailingZeros().scale() <= 0 && number.abs().compareTo(EXACT) < 0) {
+                return Json.NODES.numberNode(number.longValueExact());
+            }
         }
         return value;
     }
@@ -439,7 +463,8 @@ final class StructuralSchema {
                 };
         if (form != null && !form.matcher(text).matches()) {
             String named = Json.textAt(source, "format");
-            causes.add(inBody(path, text, "must be of type " + named + ": " + Json.quoted(text)));
+            Cause invalid = inBody(path, text, "must be of type " + named + ": " + Json.quoted(text));
+            causes.add(new Cause(invalid.field(), "FieldValueTypeInvalid", invalid.message()));
         }
     }
 

@@ -28,8 +28,12 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class Writes {
     /** The kinds of the server's own that count generations; custom resources all do. */
-    private static final Set<String> WITH_GENERATION =
-            Set.of("apps/deployments", "apps/replicasets", "/pods", "apiextensions.k8s.io/customresourcedefinitions");
+    private static final Set<String> WITH_GENERATION = Set.of(
+            "apps/deployments",
+            "apps/replicasets",
+            "apps/statefulsets",
+            "/pods",
+            "apiextensions.k8s.io/customresourcedefinitions");
 
     /** The kinds whose DELETE answers the object instead of a Status. */
     private static final Set<String> RETURN_DELETED = Set.of("/pods", "/services", "/serviceaccounts");
@@ -426,7 +430,7 @@ final class Writes {
         }
         object = Trees.withOwnMetadata(kind.admission().prepared(object, old));
         metadata = metadataOf(object);
-        if (counts(registry) && generationChanges(registry, kind, old, object)) {
+        if (counts(registry) && generationChanges(registry, kind, subresource, old, object)) {
             metadata.put("generation", Trees.number(oldMetadata, "generation") + 1);
         }
         if (!causes.isEmpty()) {
@@ -546,9 +550,14 @@ final class Writes {
         return registry.custom || WITH_GENERATION.contains(id(registry));
     }
 
-    private static boolean generationChanges(Registry registry, ResourceKind kind, ObjectNode old, ObjectNode now) {
+    private static boolean generationChanges(
+            Registry registry, ResourceKind kind, String subresource, ObjectNode old, ObjectNode now) {
         if (!registry.custom) {
-            return !Json.same(old.get("spec"), now.get("spec"));
+            // deploymentStrategy.PrepareForUpdate counts annotations too; its status strategy counts nothing
+            boolean annotated = subresource.isEmpty()
+                    && id(registry).equals("apps/deployments")
+                    && !Json.same(Json.at(old, "metadata", "annotations"), Json.at(now, "metadata", "annotations"));
+            return annotated || !Json.same(old.get("spec"), now.get("spec"));
         }
         ObjectNode before = Trees.shallowCopy(old);
         ObjectNode after = Trees.shallowCopy(now);
@@ -647,24 +656,20 @@ final class Writes {
         if (live != null && !revision.isEmpty() && !revision.equals("0")) {
             mustBeCurrent(kind, live, revision);
         }
-        applied = Trees.withOwnMetadata(applied);
-        metadataOf(applied).put("name", name);
-        if (registry.namespaced()) {
-            metadataOf(applied).put("namespace", namespace);
-        }
-        if (subresource.isEmpty()) {
-            if (kind.statusSubresource()) {
-                applied.remove("status");
-            }
-        } else {
-            applied.remove("spec");
-        }
         ObjectNode old = live == null ? null : fromStorage(kind, live.tree);
         ObjectNode merged;
         try {
             merged = FieldManagement.apply(old, applied, fields(kind, options, subresource), kind.schema());
         } catch (ApplyConflict conflict) {
             throw ApiFailure.applyConflict(conflict);
+        } catch (PatchRejected rejected) {
+            String reason = rejected.status() == 400 ? "BadRequest" : "";
+            throw ApiFailure.of(rejected.status(), reason, String.valueOf(rejected.getMessage()), null);
+        }
+        merged = Trees.withOwnMetadata(merged);
+        metadataOf(merged).put("name", name);
+        if (registry.namespaced()) {
+            metadataOf(merged).put("namespace", namespace);
         }
         return live == null
                 ? create(registry, kind, namespace, merged, options, true)

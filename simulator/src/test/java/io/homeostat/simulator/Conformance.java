@@ -619,4 +619,30 @@ abstract class Conformance {
                 "create is not supported on resources of kind \"memcacheds.cache.example.com\"");
         fails(get(memcacheds() + "/a/foo"), 404, "NotFound", "memcacheds.cache.example.com \"a\" not found");
     }
+
+    private void answersAsRecorded(String file) throws Exception {
+        RecordedAnswers.check(file, namespace, (method, target, type, body) -> send(
+                        method, target, body, type.isEmpty() ? new String[0] : new String[] {"Content-Type", type})
+                .text());
+    }
+
+    @Test
+    void ownershipAndPatchesAreAnsweredAsRecorded() throws Exception {
+        answersAsRecorded("ownership.txt");
+    }
+
+    @Test
+    void builtInObjectsAreDefaultedAsRecorded() throws Exception {
+        answersAsRecorded("defaults.txt");
+    }
+
+    @Test
+    void customResourcesAreAnsweredAsRecorded() throws Exception {
+        answersAsRecorded("custom-resources.txt");
+    }
+
+    @Test
+    void refusalsAreAnsweredAsRecorded() throws Exception {
+        answersAsRecorded("refusals.txt");
+    }
 }
