@@ -303,9 +303,12 @@ public final class ClusterConnection {
             // The parser's words quote the file, which holds secrets: they are not passed on.
         }
         if (config == null
-                || (config.getContexts().isEmpty() && config.getClusters().isEmpty())) {
+                || (config.getContexts().isEmpty()
+                        && config.getClusters().isEmpty()
+                        && config.getUsers().isEmpty())) {
             throw new Unusable(
-                    "The file " + file + " is no kubeconfig: no clusters and contexts could be read from it as YAML."
+                    "The file " + file
+                            + " is no kubeconfig: no clusters, contexts or users could be read from it as YAML."
                             + " Check it with kubectl --kubeconfig " + file + " config view",
                     null);
         }
@@ -348,7 +351,7 @@ public final class ClusterConnection {
         String trimmed = server.endsWith("/") ? server.substring(0, server.length() - 1) : server;
         URI url;
         try {
-            url = new URI(trimmed.contains("://") ? trimmed : "https://" + trimmed);
+            url = new URI(server.contains("://") ? trimmed : "https://" + trimmed);
         } catch (URISyntaxException e) {
             throw new Unusable(where + ": the server \"" + server + "\" is no URL; correct it", e);
         }
@@ -451,13 +454,7 @@ public final class ClusterConnection {
 
     private static Transport overFabric8(EngineRuntime runtime, String where, String context, List<Path> files) {
         try {
-            // Several files come from KUBECONFIG only, which fabric8 reads and merges by itself.
-            Config config = files.size() == 1
-                    ? Config.fromKubeconfig(context, files.get(0).toFile())
-                    : Config.autoConfigure(context);
-            setProxies(config, System.getenv());
-            detectKey(config);
-            return new Fabric8Transport(runtime, config);
+            return new Fabric8Transport(runtime, fabric8Config(context, files));
         } catch (IOException | GeneralSecurityException e) {
             throw new Unusable(where + " is not usable: " + words(e), e);
         } catch (RuntimeException e) {
@@ -468,6 +465,17 @@ public final class ClusterConnection {
                             + " class path",
                     e);
         }
+    }
+
+    static Config fabric8Config(String context, List<Path> files) throws IOException, GeneralSecurityException {
+        // Several files come from KUBECONFIG only, which fabric8 reads and merges by itself.
+        Config config = files.size() == 1
+                ? Config.fromKubeconfig(
+                        context.isEmpty() ? null : context, files.get(0).toFile())
+                : Config.autoConfigure(context);
+        setProxies(config, System.getenv());
+        detectKey(config);
+        return config;
     }
 
     /** Proxies of the environment, which fabric8 looks at only when it configures itself. */

@@ -215,14 +215,26 @@ final class SocketTransport implements Transport {
 
         void run() {
             HttpConnection used = null;
-            boolean kept = false;
+            boolean released = false;
             try {
                 byte[] request = endpoint.request(call, runtime.nanos());
                 used = connect();
                 if (used == null) {
                     return; // cancelled
                 }
-                kept = exchange(used, request);
+                if (!exchange(used, request)) {
+                    return; // cancelled
+                }
+                boolean reusable = used.reusable() && call.kind() == HttpCall.Kind.REQUEST;
+                if (finish()) {
+                    released = true; // before the end is told, so that whoever hears it finds the connection
+                    if (reusable) {
+                        keep(used);
+                    } else {
+                        discard(used);
+                    }
+                    listener.end();
+                }
             } catch (IOException e) {
                 fail(e);
             } catch (InterruptedWaitException e) {
@@ -232,12 +244,8 @@ final class SocketTransport implements Transport {
                 throw e; // a defect: the task's end shows it
             } finally {
                 detach();
-                if (used != null) {
-                    if (kept) {
-                        keep(used);
-                    } else {
-                        discard(used);
-                    }
+                if (used != null && !released) {
+                    discard(used);
                 }
             }
         }
@@ -269,7 +277,7 @@ final class SocketTransport implements Transport {
             return used;
         }
 
-        /** True when the connection may be kept. */
+        /** True when the answer was read to its end; false when the exchange was cancelled. */
         private boolean exchange(HttpConnection used, byte[] request) throws IOException {
             OutputStream out = used.output();
             sent = true;
@@ -299,12 +307,7 @@ final class SocketTransport implements Transport {
                 }
                 break;
             }
-            boolean reusable = used.reusable() && call.kind() == HttpCall.Kind.REQUEST;
-            if (finish()) {
-                listener.end();
-                return reusable;
-            }
-            return false;
+            return true;
         }
 
         /** Waits until a chunk is demanded; false when the exchange was cancelled. */

@@ -1,0 +1,261 @@
+package io.homeostat.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.homeostat.core.SystemRuntime;
+import io.homeostat.core.Transport;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.Locale;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class ClusterConnectionTest {
+    private static final String CANARY = "canary-5ecret";
+
+    private final SystemRuntime runtime = SystemRuntime.create();
+
+    private final Path folder;
+
+    ClusterConnectionTest(@TempDir Path folder) {
+        this.folder = folder;
+    }
+
+    @AfterEach
+    void end() {
+        runtime.close();
+    }
+
+    private Path kubeconfig(String server, String cluster, String user) throws IOException {
+        return Files.writeString(
+                folder.resolve("config"),
+                """
+                apiVersion: v1
+                kind: Config
+                current-context: one
+                contexts:
+                - {name: one, context: {cluster: k, user: u, namespace: team}}
+                - {name: lost, context: {cluster: nowhere, user: u}}
+                - {name: nobody, context: {cluster: k, user: gone}}
+                clusters: [{name: k, cluster: {server: "%s"%s}}]
+                users: [{name: u, user: {%s}}]
+                """
+                        .formatted(server, cluster, user));
+    }
+
+    private WireServer.Request ask(ClusterConnection connection, WireServer server) throws Exception {
+        Transport transport = connection.open(runtime);
+        try {
+            assertThat(TransportContract.all(transport, TransportContract.get())
+                            .awaitOver()
+                            .failure())
+                    .isNull();
+        } finally {
+            transport.close();
+        }
+        return server.requests().get(server.requests().size() - 1);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "token: abc|Bearer abc",
+                "username: me, password: 'p w'|Basic bWU6cCB3",
+                "token: abc, tokenFile: token|Bearer from-file",
+                "tokenFile: token|Bearer from-file",
+                "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: ./plugin}|Bearer from-plugin",
+            })
+    void credentialsOfEachKindReachTheServer(String user, String expected) throws Exception {
+        Files.writeString(folder.resolve("token"), "from-file\n");
+        Path plugin = Files.writeString(
+                folder.resolve("plugin"),
+                "#!/bin/sh\necho '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1\","
+                        + "\"status\":{\"token\":\"from-plugin\"}}'\n");
+        assertThat(plugin.toFile().setExecutable(true)).isTrue();
+        try (WireServer server = WireServer.answering(WireServer.answer(200, "{}"))) {
+            ClusterConnection connection = ClusterConnection.fromKubeconfig(kubeconfig(server.url(), "", user));
+
+            assertThat(connection.serverUrl()).isEqualTo(server.url());
+            assertThat(connection.namespace()).isEqualTo("team");
+            assertThat(ask(connection, server).head().toLowerCase(Locale.ROOT))
+                    .contains("\r\nauthorization: " + expected.toLowerCase(Locale.ROOT) + "\r\n");
+        }
+    }
+
+    @Test
+    void impersonationAndABasePathAreSent() throws Exception {
+        try (WireServer server = WireServer.answering(WireServer.answer(200, "{}"))) {
+            ClusterConnection connection = ClusterConnection.fromKubeconfig(
+                    kubeconfig(server.url() + "/k8s/clusters/c-1/", "", "token: t, as: jane, as-groups: [devs, ops]"));
+
+            WireServer.Request request = ask(connection, server);
+
+            assertThat(request.line()).isEqualTo("GET /k8s/clusters/c-1/api/v1/pods?limit=1 HTTP/1.1");
+            assertThat(request.head())
+                    .contains("Impersonate-User: jane", "Impersonate-Group: devs", "Impersonate-Group: ops");
+        }
+    }
+
+    @Test
+    void fileThatIsNotThereIsNamed() {
+        Path absent = folder.resolve("absent");
+
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(absent))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining(absent.toString())
+                .hasMessageContaining("is not there");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"''", "'{{{ canary-5ecret'", "'just: [canary-5ecret]'", "'- canary-5ecret'", "'\0\1'"})
+    void fileThatIsNoKubeconfigIsNamedAndNotQuoted(String text) throws Exception {
+        Path file = Files.writeString(folder.resolve("config"), text);
+
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining(file.toString())
+                .hasMessageContaining("no kubeconfig")
+                .satisfies(e -> assertThat(e.getCause()).isNull())
+                .hasMessageNotContaining(CANARY);
+    }
+
+    @Test
+    void incompleteContextSaysWhatIsMissing() throws Exception {
+        Path file = kubeconfig("https://127.0.0.1:1", "", "token: " + CANARY);
+
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file, "two"))
+                .hasMessageContaining("\"two\"")
+                .hasMessageContaining("[one, lost, nobody]");
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file, "lost")).hasMessageContaining("\"nowhere\"");
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file, "nobody"))
+                .hasMessageContaining("\"gone\"");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "certificate-authority: absent.crt||absent.crt is not there",
+                "certificate-authority-data: '%%%'||certificate authority",
+                "certificate-authority-data: aGVsbG8=||certificate authority",
+                "|client-certificate-data: aGVsbG8=|without its key",
+                "|client-key-data: aGVsbG8=|without a client certificate",
+            })
+    void brokenTlsMaterialIsNamed(String cluster, String user, String expected) throws Exception {
+        Path file = kubeconfig(
+                "https://127.0.0.1:1", cluster == null ? "" : ", " + cluster, user == null ? "token: " + CANARY : user);
+
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining(expected)
+                .hasMessageContaining(file.toString())
+                .hasMessageNotContaining(CANARY);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"ftp://host", "''", "'https://'", "'not a url'"})
+    void serverThatIsNoUrlIsNamed(String server) throws Exception {
+        Path file = kubeconfig(server, "", "token: t");
+
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining("server");
+    }
+
+    @Test
+    void firstConfigurationThatIsThereIsTaken() throws Exception {
+        Path home = Files.createDirectories(folder.resolve("home"));
+        Path account = Files.createDirectories(folder.resolve("account"));
+        Path file = kubeconfig("http://127.0.0.1:1", "", "token: t");
+
+        assertThatThrownBy(() -> ClusterConnection.auto(Map.of(), home, account))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining("KUBECONFIG");
+        assertThatThrownBy(() -> ClusterConnection.auto(Map.of("KUBECONFIG", "/absent/config"), home, account))
+                .hasMessageContaining("/absent/config");
+        assertThat(ClusterConnection.auto(Map.of("KUBECONFIG", "/absent:" + file), home, account)
+                        .serverUrl())
+                .isEqualTo("http://127.0.0.1:1");
+
+        Files.createDirectories(home.resolve(".kube"));
+        Files.copy(file, home.resolve(".kube").resolve("config"));
+        assertThat(ClusterConnection.auto(Map.of("KUBERNETES_SERVICE_HOST", "10.0.0.1"), home, account)
+                        .serverUrl())
+                .isEqualTo("http://127.0.0.1:1");
+    }
+
+    @Test
+    void podsServiceAccountIsTaken() throws Exception {
+        Path account = Files.createDirectories(folder.resolve("account"));
+        Map<String, String> pod = Map.of("KUBERNETES_SERVICE_HOST", "fd00::1", "KUBERNETES_SERVICE_PORT", "6443");
+
+        assertThatThrownBy(() -> ClusterConnection.inCluster(Map.of(), account))
+                .hasMessageContaining("KUBERNETES_SERVICE_HOST");
+        assertThatThrownBy(() -> ClusterConnection.inCluster(pod, account)).hasMessageContaining("token");
+        Files.writeString(account.resolve("token"), CANARY);
+        Files.writeString(account.resolve("namespace"), "team\n");
+        ClusterConnection connection = ClusterConnection.inCluster(pod, account);
+
+        assertThat(connection.serverUrl()).isEqualTo("https://[fd00::1]:6443");
+        assertThat(connection.namespace()).isEqualTo("team");
+        assertThat(connection.toString()).doesNotContain(CANARY);
+    }
+
+    @Test
+    void severalFilesMakeOneConfiguration() throws Exception {
+        try (WireServer server = WireServer.answering(WireServer.answer(200, "{}"))) {
+            Path contexts = Files.writeString(
+                    folder.resolve("contexts"),
+                    "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n");
+            Path rest = Files.writeString(
+                    folder.resolve("rest"),
+                    "clusters: [{name: k, cluster: {server: '" + server.url()
+                            + "'}}]\nusers: [{name: u, user: {token: x}}]\n");
+            ClusterConnection connection = ClusterConnection.auto(
+                    Map.of("KUBECONFIG", contexts + java.io.File.pathSeparator + rest), folder, folder);
+
+            assertThat(ask(connection, server).head()).contains("Authorization: Bearer x");
+        }
+    }
+
+    @Test
+    void keyIsToldFromItsBytes() throws Exception {
+        for (String algorithm : new String[] {"RSA", "EC", "Ed25519"}) {
+            byte[] der = java.security.KeyPairGenerator.getInstance(algorithm)
+                    .generateKeyPair()
+                    .getPrivate()
+                    .getEncoded();
+            String pem = "-----BEGIN PRIVATE KEY-----\n"
+                    + Base64.getMimeEncoder().encodeToString(der) + "\n-----END PRIVATE KEY-----\n";
+            PemKey key = PemKey.read(pem.getBytes(StandardCharsets.US_ASCII));
+
+            assertThat(key.algorithm()).isEqualTo(algorithm);
+            assertThat(key.toPrivateKey().getEncoded()).isEqualTo(der);
+            assertThat(PemKey.read(key.toPem().getBytes(StandardCharsets.US_ASCII))
+                            .pkcs8())
+                    .isEqualTo(der);
+            for (int cut = 0; cut < 40; cut++) {
+                String broken = "-----BEGIN PRIVATE KEY-----\n"
+                        + Base64.getMimeEncoder().encodeToString(java.util.Arrays.copyOf(der, cut))
+                        + "\n-----END PRIVATE KEY-----\n";
+                assertThatThrownBy(() -> PemKey.read(broken.getBytes(StandardCharsets.US_ASCII)))
+                        .isInstanceOf(java.security.GeneralSecurityException.class);
+            }
+        }
+        assertThatThrownBy(() ->
+                        PemKey.read("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----"
+                                .getBytes(StandardCharsets.US_ASCII)))
+                .hasMessageContaining("encrypted");
+        assertThatThrownBy(() -> PemKey.read("hello".getBytes(StandardCharsets.US_ASCII)))
+                .hasMessageContaining("no block");
+    }
+}
