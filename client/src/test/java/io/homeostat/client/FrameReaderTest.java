@@ -233,6 +233,23 @@ class FrameReaderTest {
     }
 
     @Test
+    void ofTwoObjectsInAFrameNothingOfTheFirstIsLeft() {
+        WatchFrame frame = one(
+                "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"x\",\"namespace\":\"n\",\"resourceVersion\":\"1\"}},"
+                        + "\"object\":{\"spec\":{}}}");
+        assertThat(frame).isEqualTo(new WatchFrame.Unscannable("metadata is missing", null));
+    }
+
+    @Test
+    void aFrameOfSeveralLinesThatBreaksWithinALineIsReportedOnce() {
+        FrameReader reader = WireFormat.json().watch(PODS);
+        assertThat(reader.read(lines("{\"type\":\"ADDED\",\"object\":{\"spec\":{", " \"a\":{\"b\":]}}}}", SMALL)))
+                .hasSize(2)
+                .last()
+                .isInstanceOf(WatchFrame.Event.class);
+    }
+
+    @Test
     void anObjectBeyondTheLimitIsSkippedWithoutBeingKept() {
         FrameReader reader = new JsonWireFormat(1000).watch(PODS);
         String head =
