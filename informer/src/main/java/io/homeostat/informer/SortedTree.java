@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
  * A persistent sorted set of elements that carry their key: a B+ tree whose nodes never change. An edit copies one leaf and the
  * branches above it (at most {@value #WIDTH} references each) and shares everything else with the tree it came from.
  *
- * <p>Why not a hash trie: docs/adr/0002-snapshot-structure.md. <b>Order.</b> Iteration is in key order. <b>Threads.</b> Immutable:
+ * <p>Why not a hash trie: docs/adr/0004-snapshot-structure.md. <b>Order.</b> Iteration is in key order. <b>Threads.</b> Immutable:
  * any. <b>Memory.</b> About 7 bytes an element beside the element itself; separators are keys, never elements, so that a replaced
  * element is not kept. <b>Failure.</b> None.
  *
