@@ -26,7 +26,7 @@ import org.w3c.dom.NodeList;
  *
  * <p>Tests on a real server are known by their names, which testkit ends in {@value #ON_REAL_SERVER}.
  */
-final class TestSummary {
+public final class TestSummary {
     private static final String ON_REAL_SERVER = "on real kube-apiserver";
 
     private final String name;
@@ -40,6 +40,7 @@ final class TestSummary {
         this.name = name;
     }
 
+    /** See above. */
     public static void main(String[] arguments) throws Exception {
         boolean needRealServer = false;
         boolean atExit = false;
