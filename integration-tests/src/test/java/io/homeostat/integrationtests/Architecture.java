@@ -98,6 +98,9 @@ final class Architecture {
     private static final Set<String> MADE_BY_THE_COMPILER =
             Set.of("java.lang.AssertionError", "java.lang.IncompatibleClassChangeError", "java.lang.MatchException");
 
+    /** The base class of users' types: a model, though it lives beside fabric8's client. */
+    private static final String CUSTOM_RESOURCE = "io.fabric8.kubernetes.client.CustomResource";
+
     private static final Set<String> MARKERS = Set.of("Stable", "Experimental", "Spi");
 
     private static final Set<String> MUTABLE = Set.of(
@@ -173,6 +176,7 @@ final class Architecture {
                     .dependOnClassesThat(describe(
                             "are of another library",
                             type -> !type.getBaseComponentType().isPrimitive()
+                                    && !type.getName().equals(CUSTOM_RESOURCE)
                                     && Stream.of(allowed).noneMatch(allow -> resideInAPackage(allow)
                                             .test(type.getBaseComponentType()))))
                     .because(room + " may use " + List.of(allowed)
@@ -207,7 +211,7 @@ final class Architecture {
                 .dependOnClassesThat(describe(
                         "are fabric8's client classes",
                         type -> type.getPackageName().startsWith("io.fabric8.kubernetes.client")
-                                && !type.getName().equals("io.fabric8.kubernetes.client.CustomResource")))
+                                && !type.getName().equals(CUSTOM_RESOURCE)))
                 .because("requests go through our Transport with its write hooks, never beside it (D28);"
                         + " CustomResource is the base class of users' types, a model")
                 .allowEmptyShould(true);

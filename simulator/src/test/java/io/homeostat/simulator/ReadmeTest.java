@@ -15,8 +15,9 @@ final class ReadmeTest {
     void simulatorAnswersInMemoryAndSaysWhereItIsServed() {
         try (SystemRuntime runtime = SystemRuntime.create()) {
             // region start
-            try (Simulator simulator =
-                            Simulator.on(runtime).workloads(Duration.ofMillis(50)).build();
+            try (Simulator simulator = Simulator.on(runtime)
+                            .workloads(Duration.ofMillis(50))
+                            .build();
                     SimulatorServer http = simulator.serve(0)) { // loopback, for kubectl: http.kubeconfig()
                 Transport inMemory = simulator.transport(runtime); // no sockets
                 HttpCall call = HttpCall.get("/api/v1/namespaces/default", Headers.NONE);
