@@ -89,8 +89,8 @@ final class Architecture {
         edges.put(
                 "simulator.SimulatorServer", "the simulator over HTTP: sockets and the JDK's HttpServer bring threads");
         edges.put(
-                "simulator.SimulatorServer",
-                "the simulator over HTTP: the JDK's HttpServer and its sockets need threads");
+                "reconciler.ProcessShell",
+                "Operator.run: signals, the shutdown hook and the main thread, outside of any runtime");
         return edges;
     }
 
