@@ -22,9 +22,11 @@ public final class MemcachedOperator {
 
     /** The operator. */
     public static Operator description() {
+        // region operator
         return Operator.named(NAME).controller(Memcached.class, c -> c.owns(Deployment.class)
                 .owns(Service.class)
                 .reconciler(new MemcachedReconciler()));
+        // endregion operator
     }
 
     /** The CustomResourceDefinition, as YAML. */
