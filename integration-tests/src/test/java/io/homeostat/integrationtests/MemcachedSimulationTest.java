@@ -1,0 +1,225 @@
+package io.homeostat.integrationtests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fabric8.kubernetes.api.model.Service;
+import io.fabric8.kubernetes.api.model.apps.Deployment;
+import io.homeostat.examples.memcached.Memcached;
+import io.homeostat.examples.memcached.MemcachedOperator;
+import io.homeostat.examples.memcached.MemcachedReconciler;
+import io.homeostat.reconciler.Operator;
+import io.homeostat.simulator.Simulator;
+import io.homeostat.virtualruntime.Faults;
+import io.homeostat.virtualruntime.SeedFailed;
+import io.homeostat.virtualruntime.VirtualNetwork;
+import io.homeostat.virtualruntime.VirtualProcess;
+import io.homeostat.virtualruntime.VirtualWorld;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.random.RandomGenerator;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Create, scale and delete while the operator runs, crashes and restarts, its connections break and answers are lost: whatever the
+ * seed, everything converges once the faults end, no promise of {@link Probe} is broken on the way, and then it is quiet.
+ *
+ * <p>{@code -Dhomeostat.seeds=N} plays N seeds, {@code -Dhomeostat.seed=S} that one, with its trace on failure.
+ */
+class MemcachedSimulationTest {
+    private static final int SEEDS = Integer.getInteger("homeostat.seeds", 1000);
+    private static final long ONLY = Long.getLong("homeostat.seed", -1);
+
+    /** A world, its script, and what broke. */
+    private static final class Play implements AutoCloseable {
+        private final VirtualWorld world;
+        private final RandomGenerator script;
+        private final VirtualNetwork network;
+        private final List<String> broken = Probe.ledger();
+        private final VirtualPlace place;
+        private final Map<String, Integer> sizes = new TreeMap<>(); // what the user asked for
+        private int named;
+
+        Play(VirtualWorld world, String... defects) {
+            this.world = world;
+            this.script = world.random("script");
+            this.network = VirtualNetwork.in(world);
+            network.faults(Faults.seeded(script));
+            this.place = new VirtualPlace(world, this::operator, this::way, defects);
+            place.installCrd("memcacheds.cache.example.com", MemcachedOperator.crd());
+        }
+
+        private Operator operator() {
+            return Operator.named("memcached-operator").controller(Memcached.class, c -> c.owns(Deployment.class)
+                    .owns(Service.class)
+                    .reconciler(new Probe<>(new MemcachedReconciler(), broken)));
+        }
+
+        private io.homeostat.core.Transport way(VirtualProcess operator, Simulator simulator) {
+            network.listen("api-server", place.server(), simulator.transport(place.server()));
+            return network.connect(operator, "api-server");
+        }
+
+        void run() {
+            place.startOperator();
+            int turns = 8 + script.nextInt(8);
+            for (int turn = 0; turn < turns; turn++) {
+                act(script.nextInt(12));
+                assertNothingBroken();
+                world.runFor(Duration.ofMillis(script.nextInt(10) == 0 ? script.nextInt(40_000) : script.nextInt(400)));
+            }
+            network.heal();
+            place.operatorProcess().crashAtCall(Long.MAX_VALUE);
+            if (!place.operatorLives()) {
+                place.startOperator();
+            }
+            place.eventually(this::assertConverged);
+            assertNothingBroken();
+            world.runFor(Duration.ofMinutes(2));
+            long before = place.operatorRequests();
+            world.runFor(Duration.ofMinutes(2));
+            assertThat(place.operatorRequests() - before)
+                    .as("requests of a steady operator, watches and the heartbeat aside, in two minutes")
+                    .isZero();
+            assertConverged();
+            assertNothingBroken();
+        }
+
+        private void act(int what) {
+            String anyone = anyName();
+            switch (what) {
+                case 0, 1, 2, 3 -> create();
+                case 4, 5 -> {
+                    if (!anyone.isEmpty()) {
+                        int size = 1 + script.nextInt(5);
+                        sizes.put(anyone, size);
+                        place.patch(
+                                MemcachedScenarios.MEMCACHED,
+                                "Memcached",
+                                anyone,
+                                "{\"spec\":{\"size\":" + size + "}}");
+                    }
+                }
+                case 6 -> {
+                    if (!anyone.isEmpty()) {
+                        sizes.remove(anyone);
+                        place.delete(MemcachedScenarios.MEMCACHED, "Memcached", anyone);
+                    }
+                }
+                case 7 -> {
+                    if (!anyone.isEmpty()) {
+                        place.delete(MemcachedScenarios.APPS, "Deployment", anyone);
+                    }
+                }
+                case 8 -> {
+                    if (place.find(MemcachedScenarios.APPS, "Deployment", anyone.isEmpty() ? "none" : anyone)
+                            .isPresent()) {
+                        place.patch(MemcachedScenarios.APPS, "Deployment", anyone, "{\"spec\":{\"replicas\":9}}");
+                    }
+                }
+                case 9 -> {
+                    place.crashOperator();
+                    world.runFor(Duration.ofMillis(script.nextInt(2_000)));
+                    place.startOperator();
+                }
+                case 10 -> {
+                    if (place.operatorLives()) {
+                        // Inside one of its next calls, which may be the one between two writes.
+                        place.operatorProcess()
+                                .crashAtCall(place.operatorProcess().calls() + 1 + script.nextInt(400));
+                    } else {
+                        place.startOperator();
+                    }
+                }
+                default -> place.simulator().restart();
+            }
+        }
+
+        private String anyName() {
+            List<String> names = new ArrayList<>(sizes.keySet());
+            return names.isEmpty() ? "" : names.get(script.nextInt(names.size()));
+        }
+
+        private void create() {
+            String name = "m-" + named++;
+            int size = 1 + script.nextInt(4);
+            sizes.put(name, size);
+            place.apply(MemcachedScenarios.memcached(name, size));
+        }
+
+        private void assertConverged() {
+            sizes.forEach((name, size) -> MemcachedScenarios.assertConverged(place, name, size));
+            assertThat(place.list(MemcachedScenarios.APPS, "Deployment")).hasSize(sizes.size());
+            assertThat(place.list("v1", "Service")).hasSize(sizes.size());
+        }
+
+        private void assertNothingBroken() {
+            if (!broken.isEmpty()) {
+                throw new AssertionError("seed " + world.seed() + ": " + broken);
+            }
+        }
+
+        @Override
+        public void close() {
+            place.close();
+        }
+    }
+
+    private static void play(long seed, String... defects) {
+        try (Play play = new Play(ONLY >= 0 ? VirtualWorld.traced(seed) : VirtualWorld.seeded(seed), defects)) {
+            try {
+                play.run();
+            } catch (SeedFailed failed) {
+                throw failed;
+            } catch (AssertionError | RuntimeException failed) {
+                throw new AssertionError(
+                        "seed " + seed + " (replay it with -Dhomeostat.seed=" + seed + "): " + failed.getMessage(),
+                        failed);
+            }
+        }
+    }
+
+    @Test
+    void everySeedConvergesAndIsQuietAfterwards() {
+        if (ONLY >= 0) {
+            play(ONLY);
+            return;
+        }
+        long begin = System.nanoTime();
+        for (long seed = 0; seed < SEEDS; seed++) {
+            play(seed);
+        }
+        System.out.printf("%d seeds in %d s%n", SEEDS, (System.nanoTime() - begin) / 1_000_000_000);
+    }
+
+    @Test
+    void sameSeedTakesTheSameStepsByteForByte() {
+        assertThat(traceOf(7)).isEqualTo(traceOf(7));
+    }
+
+    private static String traceOf(long seed) {
+        try (Play play = new Play(VirtualWorld.traced(seed))) {
+            play.run();
+            return play.world.trace();
+        }
+    }
+
+    /** The proof that seeds bite. */
+    @ParameterizedTest
+    @ValueSource(strings = {"workqueue.no-dedup-in-flight", "informer.no-version-check", "informer.no-overlay"})
+    void plantedDefectIsFoundWithinAThousandSeeds(String defect) {
+        for (long seed = 0; seed < 1000; seed++) {
+            try {
+                play(seed, defect);
+            } catch (AssertionError found) {
+                System.out.printf("%s: found by seed %d: %s%n", defect, seed, found.getMessage());
+                return;
+            }
+        }
+        throw new AssertionError(defect + " was not found within 1000 seeds");
+    }
+}
