@@ -3,7 +3,11 @@ package io.homeostat.simulator;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.homeostat.core.Headers;
+import io.homeostat.core.HttpAnswer;
+import io.homeostat.core.HttpCall;
 import io.homeostat.core.SystemRuntime;
+import io.homeostat.core.Transport;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -118,5 +122,34 @@ class SimulatorServerTest {
                         .build(),
                 HttpResponse.BodyHandlers.ofString());
         assertThat(list.body()).contains("\"name\":\"a\"");
+    }
+
+    @Test
+    void oneClusterIsReachedInMemoryAndOverHttp() throws Exception {
+        HttpAnswer created;
+        HttpResponse<Void> seen;
+        // region reach
+        try (Simulator cluster =
+                Simulator.on(runtime).workloads(Duration.ofMillis(50)).build()) {
+            Transport inMemory = cluster.transport(runtime);
+            SimulatorServer overHttp = cluster.serve(0); // for kubectl: overHttp.kubeconfig()
+            // endregion reach
+            created = runtime.await(
+                    inMemory.send(
+                            new HttpCall(
+                                    "POST",
+                                    Client.CONFIG_MAPS,
+                                    Headers.of("Content-Type", "application/json"),
+                                    Client.configMap("a", "1").getBytes(StandardCharsets.UTF_8),
+                                    HttpCall.Kind.REQUEST),
+                            1 << 20),
+                    Duration.ofSeconds(20));
+            seen = http.send(
+                    HttpRequest.newBuilder(URI.create(overHttp.url() + Client.CONFIG_MAPS + "/a"))
+                            .build(),
+                    HttpResponse.BodyHandlers.discarding());
+        }
+        assertThat(created.status()).isEqualTo(201);
+        assertThat(seen.statusCode()).isEqualTo(200);
     }
 }
