@@ -9,6 +9,7 @@ import io.fabric8.kubernetes.api.model.PodBuilder;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.KubernetesClient;
 import io.fabric8.kubernetes.client.KubernetesClientBuilder;
+import io.fabric8.kubernetes.client.informers.ResourceEventHandler;
 import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import io.homeostat.core.SystemRuntime;
 import io.homeostat.core.Transport;
@@ -22,6 +23,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -152,11 +154,20 @@ final class TransportMeasurement {
     private static int informer(Config config, int objects) throws Exception {
         try (KubernetesClient client =
                 new KubernetesClientBuilder().withConfig(config).build()) {
-            SharedIndexInformer<Pod> informer = client.pods().inAnyNamespace().inform();
-            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(300);
-            while (informer.getStore().list().size() < objects && System.nanoTime() < end) {
-                TimeUnit.MILLISECONDS.sleep(100);
-            }
+            CountDownLatch added = new CountDownLatch(objects);
+            SharedIndexInformer<Pod> informer = client.pods().inAnyNamespace().inform(new ResourceEventHandler<>() {
+                @Override
+                public void onAdd(Pod pod) {
+                    added.countDown();
+                }
+
+                @Override
+                public void onUpdate(Pod before, Pod after) {}
+
+                @Override
+                public void onDelete(Pod pod, boolean unknown) {}
+            });
+            added.await(300, TimeUnit.SECONDS);
             int count = informer.getStore().list().size();
             informer.close();
             return count;
