@@ -313,8 +313,22 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
         stopTimer();
     }
 
-    /** Reads what is there, within the demand; asks for more when it has read all. */
+    /** {@link #readOn}; a defect in it ends the stream in words instead of leaving it silent (P-C8). */
     private void turn() {
+        try {
+            readOn();
+        } catch (RuntimeException e) {
+            log.error("A stream could not be read, which is a defect; it is given up: {}", source.request(), e);
+            fail(new ApiException.Malformed(
+                    source.request(),
+                    ApiException.Answer.none(
+                            "the answer could not be read (" + e.getClass().getName() + ")"),
+                    e));
+        }
+    }
+
+    /** Reads what is there, within the demand; asks for more when it has read all. */
+    private void readOn() {
         if (turnQueued || (state != State.READING && state != State.ENDING)) {
             return;
         }

@@ -9,7 +9,8 @@ import java.util.Optional;
  * {@link ApiClient} for user code: typed, and waiting.
  *
  * <p><b>Threads.</b> Any but an engine lane. <b>Failure.</b> {@link ApiException}; an interrupt or a timeout after a write was sent
- * is {@link ApiException.OutcomeUnknown}, with the interrupt flag set.
+ * is {@link ApiException.OutcomeUnknown}, with the interrupt flag set. A {@code GenericKubernetesResource} that is written costs a
+ * discovery request before, since only the server knows its resource; {@link ApiException.NotFound} when it serves no such kind.
  */
 @Experimental
 public interface BlockingApiClient {

@@ -24,6 +24,8 @@ import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * {@link ApiClient} over a {@link Transport}.
@@ -52,6 +54,8 @@ final class HttpApiClient implements ApiClient {
 
     /** etcd takes 1.5 MiB per object; aggregated API servers and discovery documents may have more. */
     static final int MAX_ANSWER = 64 << 20;
+
+    private static final JsonMapper TREES = JsonMapper.shared();
 
     private static final String JSON = "application/json";
     private static final String APPLY = "application/apply-patch+yaml";
@@ -374,8 +378,32 @@ final class HttpApiClient implements ApiClient {
         } catch (ApiException.Malformed e) {
             throw new ApiException.Malformed(request, e.answer(), e);
         }
-        tell(new WriteObserver.Done(write, deleted.object(), deleted.uid()));
-        return deleted.object();
+        RawObject held = deleted.object() == null || gone(deleted.object()) ? null : deleted.object();
+        tell(new WriteObserver.Done(write, held, deleted.uid()));
+        return held;
+    }
+
+    /**
+     * Whether the object in the answer to a delete was its last state. Some kinds (Services, ServiceAccounts, claims; {@code
+     * ReturnDeletedObject} in apiserver's registries) are answered with the object instead of a Status also when they are gone:
+     * nothing then says that it waits, be it a deletionTimestamp, a finalizer or a grace period.
+     */
+    private static boolean gone(RawObject object) {
+        if (object.deletionTimestamp() == null) {
+            return true;
+        }
+        if (!object.finalizers().isEmpty()) {
+            return false;
+        }
+        try {
+            return TREES.readTree(object.bytes())
+                            .path("metadata")
+                            .path("deletionGracePeriodSeconds")
+                            .asInt(1)
+                    == 0;
+        } catch (JacksonException e) {
+            return false; // it was scanned before, so this cannot be; "held" is the answer that an event corrects
+        }
     }
 
     /** Inflates a body that was compressed without being asked for: proxies do it. */

@@ -1,5 +1,6 @@
 package io.homeostat.client;
 
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.core.DeadlineExceededException;
 import io.homeostat.core.EngineRuntime;
@@ -146,8 +147,27 @@ final class WaitingApiClient implements BlockingApiClient {
     }
 
     @SuppressWarnings("unchecked") // getClass() of a T is a Class<? extends T>; subclasses of models are not used here
-    private static <T extends HasMetadata> ResourceType<T> typeOf(T object) {
+    private <T extends HasMetadata> ResourceType<T> typeOf(T object) {
+        if (object instanceof GenericKubernetesResource dynamic) {
+            return (ResourceType<T>) discovered(dynamic);
+        }
         return (ResourceType<T>) ResourceType.of(object.getClass());
+    }
+
+    /** Only the server knows the plural and scope of a kind that has no class here. */
+    private ResourceType<GenericKubernetesResource> discovered(GenericKubernetesResource object) {
+        String apiVersion = object.getApiVersion() == null ? "" : object.getApiVersion();
+        String kind = object.getKind() == null ? "" : object.getKind();
+        int slash = apiVersion.indexOf('/');
+        String group = slash < 0 ? "" : apiVersion.substring(0, slash);
+        String version = apiVersion.substring(slash + 1);
+        String request = "discover " + ResourcePath.printable(apiVersion + " " + kind);
+        return waitFor(request, Kind.READ, 1, () -> client.discovery().find(group, version, kind))
+                .orElseThrow(() -> new ApiException.NotFound(
+                        request,
+                        ApiException.Answer.none(
+                                "the server does not serve this kind; install its definition, or wait for it"),
+                        null));
     }
 
     private static ObjectKey keyOf(String request, ResourceType<?> type, HasMetadata object) {

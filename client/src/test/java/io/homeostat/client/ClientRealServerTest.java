@@ -179,6 +179,28 @@ class ClientRealServerTest {
         client.blocking()
                 .patch(CONFIG_MAPS, key(name), "", ApiClient.PatchKind.MERGE, "{\"metadata\":{\"finalizers\":null}}");
 
+        client.blocking()
+                .create(new io.fabric8.kubernetes.api.model.ServiceBuilder()
+                        .withNewMetadata()
+                        .withName(name)
+                        .withNamespace("default")
+                        .endMetadata()
+                        .withNewSpec()
+                        .addNewPort()
+                        .withPort(80)
+                        .endPort()
+                        .endSpec()
+                        .build());
+        assertThat(runtime.await( // a Service is answered with its last state instead of a Status
+                        client.delete(
+                                ResourceType.of(io.fabric8.kubernetes.api.model.Service.class),
+                                key(name),
+                                ApiClient.Delete.ANY),
+                        java.time.Duration.ofSeconds(30)))
+                .isNull();
+        assertThat(told.get(told.size() - 1).object()).isNull();
+        assertThat(told.get(told.size() - 1).uid()).isNotEmpty();
+
         ConfigMap plain = client.blocking().create(configMap(name, "2"));
         assertThat(runtime.await(
                         client.delete(CONFIG_MAPS, key(name), ApiClient.Delete.ANY), java.time.Duration.ofSeconds(30)))

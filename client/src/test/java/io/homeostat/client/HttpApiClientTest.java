@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.homeostat.core.HttpCall;
@@ -458,6 +459,70 @@ class HttpApiClientTest {
         assertThat(told.get(0).uid()).isEqualTo("u-9");
         assertThat(told.get(0).object()).isNull();
         assertThat(told.get(1).object()).isNotNull();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "'\"uid\"'|true", // as Services are answered
+                "'\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"deletionGracePeriodSeconds\":0,\"uid\"'|true",
+                "'\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"deletionGracePeriodSeconds\":30,\"uid\"'|false",
+                "'\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"deletionGracePeriodSeconds\":0,\"finalizers\":[\"x/y\"],\"uid\"'|false",
+            })
+    void lastStateInTheAnswerToADeleteIsNoObjectThatIsThere(String metadata, boolean gone) {
+        List<WriteObserver.Done> told = new ArrayList<>();
+        ScriptedServer server =
+                server(peer -> peer.answer(200, configMap("a", "8").replace("\"uid\"", metadata)));
+        ApiClient client = client(server);
+        client.observeWrites(told::add);
+
+        RawObject answered = done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY));
+
+        assertThat(answered == null).isEqualTo(gone);
+        assertThat(told).hasSize(1);
+        assertThat(told.get(0).object() == null).isEqualTo(gone);
+        assertThat(told.get(0).uid()).isEqualTo("u-a");
+    }
+
+    @Test
+    void kindWithoutAClassIsWrittenAfterAskingTheServerForItsResource() {
+        ScriptedServer server = server(peer -> {
+            if (peer.call.method().equals("GET")) {
+                peer.answer(
+                        200,
+                        "{\"kind\":\"APIResourceList\",\"resources\":["
+                                + "{\"name\":\"widgets\",\"kind\":\"Widget\",\"namespaced\":true}]}");
+            } else {
+                peer.answer(
+                        201, configMap("a", "8").replace("ConfigMap", "Widget").replace("\"v1\"", "\"e.x/v1\""));
+            }
+        });
+        BlockingApiClient client = client(server).blocking();
+        GenericKubernetesResource widget = new GenericKubernetesResource();
+        widget.setApiVersion("e.x/v1");
+        widget.setKind("Widget");
+        widget.setMetadata(new io.fabric8.kubernetes.api.model.ObjectMetaBuilder()
+                .withName("a")
+                .withNamespace("default")
+                .build());
+        GenericKubernetesResource absent = new GenericKubernetesResource();
+        absent.setApiVersion("e.x/v1");
+        absent.setKind("Gadget");
+        absent.setMetadata(widget.getMetadata());
+        List<Object> got = new ArrayList<>();
+        process.start("caller", () -> {
+            got.add(client.create(widget).getKind());
+            try {
+                client.create(absent);
+            } catch (ApiException.NotFound e) {
+                got.add("not served");
+            }
+        });
+        world.runUntil(() -> got.size() == 2, Duration.ofMinutes(1));
+
+        assertThat(got).containsExactly("Widget", "not served");
+        assertThat(server.calls.get(1).target()).startsWith("/apis/e.x/v1/namespaces/default/widgets?");
     }
 
     @Test

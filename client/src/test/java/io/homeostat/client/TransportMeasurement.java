@@ -63,7 +63,12 @@ final class TransportMeasurement {
             fill(runtime, sockets, objects);
             Config config = ClusterConnection.fabric8Config("", List.of(kubeconfig));
             for (int pass = 1; pass <= passes; pass++) {
-                double[] informer = measure("fabric8 informer", pass, () -> informer(config, objects));
+                double[] informer;
+                // Closed after the measurement: what threads have allocated is known while they live.
+                try (KubernetesClient client =
+                        new KubernetesClientBuilder().withConfig(config).build()) {
+                    informer = measure("fabric8 informer", pass, () -> informer(client, objects));
+                }
                 double[] ours = measure("sockets", pass, () -> watchList(runtime, sockets, objects));
                 double[] over = measure("over fabric8", pass, () -> watchList(runtime, fabric8, objects));
                 System.out.printf(
@@ -151,27 +156,22 @@ final class TransportMeasurement {
         return count;
     }
 
-    private static int informer(Config config, int objects) throws Exception {
-        try (KubernetesClient client =
-                new KubernetesClientBuilder().withConfig(config).build()) {
-            CountDownLatch added = new CountDownLatch(objects);
-            SharedIndexInformer<Pod> informer = client.pods().inAnyNamespace().inform(new ResourceEventHandler<>() {
-                @Override
-                public void onAdd(Pod pod) {
-                    added.countDown();
-                }
+    private static int informer(KubernetesClient client, int objects) throws Exception {
+        CountDownLatch added = new CountDownLatch(objects);
+        SharedIndexInformer<Pod> informer = client.pods().inAnyNamespace().inform(new ResourceEventHandler<>() {
+            @Override
+            public void onAdd(Pod pod) {
+                added.countDown();
+            }
 
-                @Override
-                public void onUpdate(Pod before, Pod after) {}
+            @Override
+            public void onUpdate(Pod before, Pod after) {}
 
-                @Override
-                public void onDelete(Pod pod, boolean unknown) {}
-            });
-            added.await(300, TimeUnit.SECONDS);
-            int count = informer.getStore().list().size();
-            informer.close();
-            return count;
-        }
+            @Override
+            public void onDelete(Pod pod, boolean unknown) {}
+        });
+        added.await(300, TimeUnit.SECONDS);
+        return informer.getStore().list().size();
     }
 
     /** Pods with the managedFields of two managers: one creates, another writes the status. */
