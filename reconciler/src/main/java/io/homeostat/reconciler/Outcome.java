@@ -46,7 +46,14 @@ sealed interface Outcome {
                 || thrown instanceof ApiException.Unreachable
                 || thrown instanceof ApiException.GateClosed
                 || thrown instanceof ApiException.VersionTooLarge
+                || (thrown instanceof ApiException.Forbidden forbidden && namespaceGoes(forbidden))
                 || thrown instanceof InterruptedWaitException
                 || thrown instanceof DeadlineExceededException;
+    }
+
+    /** The namespace is being deleted, and the object with it: nothing is wrong, and nothing can be created there any more. */
+    private static boolean namespaceGoes(ApiException.Forbidden forbidden) {
+        return forbidden.answer().causes().stream()
+                .anyMatch(cause -> cause.reason().equals("NamespaceTerminating"));
     }
 }

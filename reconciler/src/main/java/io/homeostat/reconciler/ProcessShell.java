@@ -136,8 +136,11 @@ final class ProcessShell {
                 return false;
             }
             try {
-                runtime.await(client.raw("/version"), START);
-                break;
+                CompletableFuture<byte[]> version = client.raw("/version").toCompletableFuture();
+                runtime.await(CompletableFuture.anyOf(version, asked), FOREVER); // the client has its own deadline
+                if (version.isDone()) {
+                    break;
+                }
             } catch (ApiException problem) {
                 if (answered(problem)) {
                     break;
@@ -201,7 +204,9 @@ final class ProcessShell {
         } catch (Throwable error) {
             broken = error;
         }
-        stop(runtime, running);
+        if (!running.ended().toCompletableFuture().isDone()) {
+            stop(runtime, running);
+        }
         if (broken != null) {
             throw new OperatorException(
                     1,

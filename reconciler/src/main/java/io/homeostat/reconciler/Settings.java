@@ -162,10 +162,12 @@ final class Settings {
     static String help(Operator operator) {
         List<String[]> rows = new ArrayList<>();
         operator.flags().values().forEach(flag -> rows.add(new String[] {"--" + flag.name(), flag.text()}));
+        ClusterSource otherwise = operator.defaultCluster();
         for (Setting setting : TABLE) {
-            rows.add(new String[] {
-                "--" + setting.flag + " " + setting.value, setting.text + " [" + setting.variable + "]"
-            });
+            String text = setting.flag.equals("kubeconfig") && otherwise != null
+                    ? "the cluster to work on; default: " + otherwise.describe()
+                    : setting.text + " [" + setting.variable + "]";
+            rows.add(new String[] {"--" + setting.flag + " " + setting.value, text});
         }
         rows.add(new String[] {"--help", "this text"});
         int width = rows.stream().mapToInt(row -> row[0].length()).max().orElse(0) + 2;

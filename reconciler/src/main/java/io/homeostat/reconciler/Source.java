@@ -26,6 +26,7 @@ final class Source<X extends HasMetadata> implements Registration {
     private final SharedInformer<X> informer;
     private final Registration listening;
     private final SharedInformer.HandlerRegistration handling;
+    private final CompletionStage<Void> synced;
     private final AtomicReference<InformerState> state; // replaced by the informer's listener, read by tasks
 
     Source(
@@ -45,6 +46,7 @@ final class Source<X extends HasMetadata> implements Registration {
             say(now); // it changed before we listened
         }
         this.handling = informer.addHandler(controller, handler);
+        this.synced = informer.synced().thenCompose(nothing -> handling.synced());
     }
 
     ResourceType<X> type() {
@@ -53,7 +55,7 @@ final class Source<X extends HasMetadata> implements Registration {
 
     /** Completes when this source's own handler has processed every initial object. */
     CompletionStage<Void> synced() {
-        return informer.synced().thenCompose(nothing -> handling.synced());
+        return synced;
     }
 
     /**

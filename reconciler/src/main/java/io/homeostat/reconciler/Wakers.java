@@ -31,9 +31,10 @@ final class Wakers {
         return phase == ResourceEventHandler.Phase.INITIAL ? Priority.BACKGROUND : Priority.NORMAL;
     }
 
-    /** What may have changed in an object besides its status. */
+    /** Whether at most status, versions and managed fields differ. The generation does not count: without a status subresource a
+     * status moves it too. */
     private static boolean sameButStatus(RawObject before, RawObject after) {
-        return before.generation() == after.generation() && before.fingerprint() == after.fingerprint();
+        return before.fingerprint() == after.fingerprint();
     }
 
     /**
@@ -54,9 +55,9 @@ final class Wakers {
             if (same && merged.versions() <= 1) {
                 return;
             }
-            boolean changed = after.raw().generation() == 0
-                    ? !same
-                    : before.raw().generation() != after.raw().generation();
+            boolean changed = !same
+                    && (after.raw().generation() == 0
+                            || before.raw().generation() != after.raw().generation());
             if (changed) {
                 queue.forget(after.key());
             }
