@@ -8,11 +8,19 @@ import tools.jackson.databind.node.ObjectNode;
 interface Admission {
     /**
      * The object as the server reads it: unknown fields dropped, values in their canonical form, defaults filled in. Runs on what a
-     * client sent (and on the result of a patch or an apply) before field ownership is recorded.
+     * client sent, and on the result of a patch, before field ownership is recorded.
      *
      * @throws Malformed when a value cannot be read as what its field is
      */
     ObjectNode defaulted(ObjectNode object);
+
+    /**
+     * The result of an apply as the server completes it: as {@link #defaulted}, but a null that is left where an applier let go of
+     * everything below stays, and is refused by validation when the field has no null (the real server does so).
+     */
+    default ObjectNode merged(ObjectNode object) {
+        return defaulted(object);
+    }
 
     /**
      * What is wrong with {@code object}.

@@ -1,6 +1,7 @@
 package io.homeostat.simulator;
 
 import io.homeostat.simulator.ResourceKind.Scope;
+import io.homeostat.simulator.StructuralSchema.Nulls;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -76,11 +77,20 @@ final class CustomResourceKinds {
     private record CustomAdmission(StructuralSchema structure) implements Admission {
         @Override
         public ObjectNode defaulted(ObjectNode object) {
+            return completed(object, Nulls.DROPPED);
+        }
+
+        @Override
+        public ObjectNode merged(ObjectNode object) {
+            return completed(object, Nulls.KEPT);
+        }
+
+        private ObjectNode completed(ObjectNode object, Nulls nulls) {
             ObjectNode result = structure.pruned(object, true, "", new ArrayList<>());
             if (result.get("metadata") instanceof ObjectNode metadata) {
                 result.set("metadata", Canonical.of(metadata, BuiltInSchemas.of("ObjectMeta")));
             }
-            structure.fill(result);
+            structure.fill(result, nulls);
             return result;
         }
 

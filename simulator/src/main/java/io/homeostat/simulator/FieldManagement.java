@@ -102,12 +102,14 @@ final class FieldManagement {
         FieldSet fields = Merging.fields(config, schema).minusTrees(reset);
         owners.put(applier, new Ownership(request.apiVersion(), last == null ? "" : last.time(), fields));
         JsonNode merged = Merging.merge(base, config, schema);
-        JsonNode result = last == null ? merged : pruned(merged, last.fields(), owners, schema);
+        FieldSet stripped = fields.minus(STRIPPED);
+        JsonNode result = last == null || last.fields().minus(stripped).isEmpty()
+                ? merged
+                : pruned(merged, last.fields(), owners, schema);
 
         Merging.Comparison difference = Merging.compare(base, result, schema).without(reset);
         refuseConflicts(owners, applier, difference.written(), request.force());
         release(owners, applier, difference.written().union(difference.removed()));
-        FieldSet stripped = fields.minus(STRIPPED);
         if (stripped.isEmpty()) {
             owners.remove(applier);
         } else {

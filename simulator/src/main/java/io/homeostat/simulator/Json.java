@@ -122,7 +122,24 @@ final class Json {
 
     /** Compact JSON. */
     static String text(JsonNode node) {
+        if (node.isInt() || node.isLong()) {
+            return node.asString();
+        }
+        if (node instanceof StringNode text && isPlain(text.stringValue())) {
+            return '"' + text.stringValue() + '"';
+        }
         return MAPPER.writeValueAsString(node);
+    }
+
+    /** Whether JSON needs no escapes for {@code text}: so short-cut, since names of list items are written all the time. */
+    private static boolean isPlain(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c < ' ' || c > '~' || c == '"' || c == '\\') {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** Reads JSON. */

@@ -29,7 +29,14 @@ final class PathElement implements Comparable<PathElement> {
 
     /** @param key the key fields, sorted by name */
     static PathElement key(ObjectNode key) {
-        return new PathElement("k:" + Json.text(key), key);
+        StringBuilder text = new StringBuilder("k:{");
+        for (Map.Entry<String, JsonNode> field : key.properties()) {
+            text.append(text.length() > 3 ? "," : "")
+                    .append(Json.text(Json.NODES.stringNode(field.getKey())))
+                    .append(':')
+                    .append(Json.text(field.getValue()));
+        }
+        return new PathElement(text.append('}').toString(), key);
     }
 
     static PathElement value(JsonNode value) {

@@ -302,8 +302,14 @@ final class StructuralSchema {
     // --- defaulting
     // ---------------------------------------------------------------------------------------------------
 
-    /** Fills defaults into {@code value}, which must be a copy of its own, and drops nulls where null is no value. */
-    void fill(JsonNode value) {
+    /** What becomes of a null where null is no value and there is no default. */
+    enum Nulls {
+        DROPPED,
+        KEPT
+    }
+
+    /** Fills defaults into {@code value}, which must be a copy of its own, also in the place of a null that is no value. */
+    void fill(JsonNode value, Nulls nulls) {
         if (value instanceof ObjectNode object) {
             properties.forEach((name, property) -> {
                 JsonNode there = object.get(name);
@@ -311,12 +317,12 @@ final class StructuralSchema {
                 boolean nothing = there == null || (there.isNull() && !property.nullable);
                 if (nothing && byDefault != null) {
                     object.set(name, byDefault.deepCopy());
-                } else if (nothing) {
+                } else if (nothing && nulls == Nulls.DROPPED) {
                     object.remove(name);
                 }
                 JsonNode now = object.get(name);
                 if (now != null) {
-                    property.fill(now);
+                    property.fill(now, nulls);
                 }
             });
             if (additional != null) {
@@ -328,13 +334,15 @@ final class StructuralSchema {
                     if (entry.isNull() && !additional.nullable) {
                         JsonNode byDefault = additional.source.get("default");
                         if (byDefault == null) {
-                            object.remove(name);
+                            if (nulls == Nulls.DROPPED) {
+                                object.remove(name);
+                            }
                             continue;
                         }
                         entry = byDefault.deepCopy();
                         object.set(name, entry);
                     }
-                    additional.fill(entry);
+                    additional.fill(entry, nulls);
                 }
             }
         } else if (value instanceof ArrayNode list && items != null) {
@@ -343,7 +351,7 @@ final class StructuralSchema {
                 if (list.get(i).isNull() && !items.nullable && byDefault != null) {
                     list.set(i, byDefault.deepCopy());
                 }
-                items.fill(list.get(i));
+                items.fill(list.get(i), nulls);
             }
         }
     }

@@ -171,10 +171,12 @@ final class Writes {
     }
 
     /** The object as the server reads it, and what it did not understand. */
-    private ObjectNode admitted(ResourceKind kind, ObjectNode object, Options options, List<String> warnings) {
+    private ObjectNode admitted(
+            ResourceKind kind, ObjectNode object, boolean applied, Options options, List<String> warnings) {
         ObjectNode admitted;
         try {
-            admitted = kind.admission().defaulted(object);
+            admitted =
+                    applied ? kind.admission().merged(object) : kind.admission().defaulted(object);
         } catch (Malformed malformed) {
             throw ApiFailure.badRequest(cannotBeHandled(kind) + malformed.getMessage());
         }
@@ -238,7 +240,7 @@ final class Writes {
             mustAcceptContent(kind, given, namespace);
         }
         List<String> warnings = new ArrayList<>();
-        ObjectNode object = Trees.withOwnMetadata(admitted(kind, body, options, warnings));
+        ObjectNode object = Trees.withOwnMetadata(admitted(kind, body, applied, options, warnings));
         ObjectNode metadata = metadataOf(object);
         String revision = Trees.text(metadata, "resourceVersion");
         if (!revision.isEmpty() && !revision.equals("0")) {
@@ -419,7 +421,7 @@ final class Writes {
         ObjectNode old = fromStorage(kind, live.tree);
         ObjectNode oldMetadata = metadataOf(old);
         List<String> warnings = new ArrayList<>();
-        ObjectNode given = admitted(kind, body, options, warnings);
+        ObjectNode given = admitted(kind, body, applied, options, warnings);
         ObjectNode object = bySubresource(registry, kind, subresource, given, old);
         ObjectNode metadata = metadataOf(object);
         List<Cause> causes = keepOwned(metadata, oldMetadata);
