@@ -210,6 +210,24 @@ class AnswerStreamTest {
     }
 
     @Test
+    void framesThatWaitForDemandComeBeforeTheBreakAfterThem() {
+        ScriptedServer server = server(peer -> {
+            peer.head(200).chunk(frames(1200, 1));
+            peer.fail(TransportException.Sent.MAYBE);
+        });
+        Log log = new Log();
+        Streams.Handle handle = client(server).watch(CONFIG_MAPS, Query.everywhere(), lane, log);
+        handle.demand(1);
+        world.runFor(Duration.ofSeconds(1));
+        assertThat(log.over).isFalse();
+
+        handle.demand(Integer.MAX_VALUE);
+        log.await();
+        assertThat(log.events).hasSize(1202);
+        assertThat(log.events).last().isEqualTo("failed Unreachable");
+    }
+
+    @Test
     void frameThatTheEndCutsIsAFailureAndNoEvent() {
         byte[] plain = frames(2, 3).getBytes(StandardCharsets.UTF_8);
         int first = frames(1, 3).getBytes(StandardCharsets.UTF_8).length;
