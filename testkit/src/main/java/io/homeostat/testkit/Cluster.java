@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.MappingIterator;
 import tools.jackson.dataformat.yaml.YAMLMapper;
@@ -59,20 +60,35 @@ public final class Cluster {
     private final String namespace;
     private final Map<String, Kind> kinds;
     private final Deque<String> outside; // targets of what was made outside the namespace, newest first
+    private final String canary;
+    private final AtomicBoolean canaryUsed;
 
-    private Cluster(TestServer server, String home, String namespace, Map<String, Kind> kinds, Deque<String> outside) {
+    private Cluster(
+            TestServer server,
+            String home,
+            String namespace,
+            Map<String, Kind> kinds,
+            Deque<String> outside,
+            AtomicBoolean canaryUsed) {
         this.server = server;
         this.user = "operator-" + home;
         this.home = home;
         this.namespace = namespace;
         this.kinds = kinds;
         this.outside = outside;
+        this.canary = "canary-of-" + home;
+        this.canaryUsed = canaryUsed;
     }
 
     /** A cluster with a new namespace of that name. */
     static Cluster create(TestServer server, String namespace) {
-        Cluster cluster =
-                new Cluster(server, namespace, namespace, new ConcurrentHashMap<>(), new ConcurrentLinkedDeque<>());
+        Cluster cluster = new Cluster(
+                server,
+                namespace,
+                namespace,
+                new ConcurrentHashMap<>(),
+                new ConcurrentLinkedDeque<>(),
+                new AtomicBoolean());
         cluster.expect(
                 "POST",
                 "/api/v1/namespaces",
@@ -103,6 +119,30 @@ public final class Cluster {
         }
     }
 
+    /**
+     * A text to put where secrets are: in a Secret, a token, an object's body. The test fails when it appears afterwards on standard
+     * output, on standard error, where loggers write, or in an Event of the namespace (P-R10).
+     */
+    public String canary() {
+        canaryUsed.set(true);
+        return canary;
+    }
+
+    /** Where the canary appeared although it must not, as a sentence. */
+    Optional<String> canaryFoundIn(OutputWatch output) {
+        if (!canaryUsed.get()) {
+            return Optional.empty();
+        }
+        Optional<String> line = output.lineWith(canary);
+        if (line.isPresent()) {
+            return Optional.of("The canary secret was printed or logged: " + line.get());
+        }
+        Answer events = send("GET", "/api/v1/namespaces/" + home + "/events", null, "");
+        return events.isSuccess() && events.body().contains(canary)
+                ? Optional.of("The canary secret is in an Event of namespace " + home)
+                : Optional.empty();
+    }
+
     /** What stands behind the API. */
     public Backend backend() {
         return server.backend();
@@ -115,7 +155,7 @@ public final class Cluster {
 
     /** The same cluster, with names taken in {@code namespace}, which need not exist. */
     public Cluster in(String namespace) {
-        return new Cluster(server, home, namespace, kinds, outside);
+        return new Cluster(server, home, namespace, kinds, outside, canaryUsed);
     }
 
     /** The URL of the API server. */

@@ -23,7 +23,8 @@ import org.junit.jupiter.api.extension.ExtendWith;
  * its own. Tests on the real server are skipped, with the reason, when the environment variable {@code KUBEBUILDER_ASSETS} names no
  * folder with etcd and kube-apiserver.
  *
- * <p>A test that leaves threads running fails (see {@link ThreadLeakCheck}). When a test on the real server fails, the server's
+ * <p>A test that leaves threads running fails (see {@link ThreadLeakCheck}), and so does one whose {@link Cluster#canary} was
+ * printed or logged. When a test on the real server fails, the server's
  * logs are kept and their folder is printed at the end.
  */
 @Experimental

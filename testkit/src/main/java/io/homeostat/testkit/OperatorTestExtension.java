@@ -71,16 +71,25 @@ final class OperatorTestExtension implements TestTemplateInvocationContextProvid
 
         @Override
         public void beforeEach(ExtensionContext context) {
+            context.getStore(NAMESPACE).put(OutputWatch.class, OutputWatch.start());
             ThreadLeakCheck.remember(context);
         }
 
         @Override
         public void afterEach(ExtensionContext context) {
             Life life = context.getStore(NAMESPACE).get(Life.class, Life.class);
+            OutputWatch output = context.getStore(NAMESPACE).remove(OutputWatch.class, OutputWatch.class);
+            if (output != null) {
+                output.close();
+            }
             try {
                 if (life != null) {
+                    Optional<String> leak = output == null ? Optional.empty() : life.cluster.canaryFoundIn(output);
                     life.cluster.cleanUp();
                     life.server.close();
+                    if (leak.isPresent()) {
+                        throw new AssertionError(leak.get());
+                    }
                 }
                 if (context.getExecutionException().isEmpty()) {
                     ThreadLeakCheck.check(context);

@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * One exchange over a {@link VirtualNetwork}. Confined to the holder of the baton.
  *
- * <pre>
+ * <pre>{@code
  * client process                     in between                      server process
  * open  ------------------------- latency, refused, lost ---------> target.open, demand(window)
  * inbox <--- latency, split, gzip, truncated, stalled, lost ------- head, chunk*, end | failed
@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * - Nothing reaches the listener after over is set, but the one callback that a cancel may have come too late for.
  * - Chunks leave the inbox only against credit; head, end and failed need none.
  * - Arrivals in one direction have strictly increasing times, so their order is that of sending.
- * </pre>
+ * }</pre>
  */
 final class Connection implements Transport.Exchange, Transport.AnswerListener {
     private static final int MOST_PIECES = 8;
