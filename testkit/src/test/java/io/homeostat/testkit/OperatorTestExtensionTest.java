@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.platform.engine.TestExecutionResult;
@@ -75,14 +76,18 @@ final class OperatorTestExtensionTest {
         assertThat(message(results, "asksForTheControlPlane"))
                 .isEqualTo("This test runs on the simulator: only a real server has processes; use @OperatorTest(on ="
                         + " Backend.REAL)");
-        assertThat(results.get("keepsTheCanary").getThrowable()).isEmpty();
+        assertThat(of(results, "keepsTheCanary").getThrowable()).isEmpty();
     }
 
     private static TestExecutionResult result(Event event) {
         return event.getRequiredPayload(TestExecutionResult.class);
     }
 
+    private static TestExecutionResult of(Map<String, TestExecutionResult> results, String test) {
+        return Objects.requireNonNull(results.get(test), test);
+    }
+
     private static String message(Map<String, TestExecutionResult> results, String test) {
-        return String.valueOf(results.get(test).getThrowable().orElseThrow().getMessage());
+        return String.valueOf(of(results, test).getThrowable().orElseThrow().getMessage());
     }
 }
