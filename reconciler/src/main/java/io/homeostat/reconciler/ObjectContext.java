@@ -148,15 +148,24 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
         try {
             writer.await(() -> writer.client().patch(type, key(), "status", ApiClient.PatchKind.MERGE, patch));
         } catch (ApiException.NotFound missing) {
-            if (sources.primary(type).snapshot().get(key()).isEmpty()) {
-                throw new CacheNotReady(type.kind() + " " + key() + " is gone; its status was not written");
-            }
-            throw new IllegalStateException(
-                    "The status of " + type.kind() + " " + key() + " could not be written: " + missing.getMessage()
-                            + ". If the object is still there, its CRD lacks \"subresources: {status: {}}\"",
-                    missing);
+            throw whyNotFound(missing);
         }
         attempt.wrote("status");
+    }
+
+    /** A status that is not found: the object is gone and the cache does not know it yet, or there is no such subresource. */
+    private RuntimeException whyNotFound(ApiException.NotFound missing) {
+        try {
+            RawObject live = writer.await(() -> writer.client().get(type, key()));
+            if (live.uid().equals(primary.uid())) {
+                return new IllegalStateException(
+                        missing.getMessage() + "; the object is there, so its CRD lacks \"subresources: {status: {}}\"",
+                        missing);
+            }
+        } catch (ApiException.NotFound gone) {
+            attempt.logger().debug("gone before its status could be written");
+        }
+        return new CacheNotReady(type.kind() + " " + key() + " is gone; its status was not written");
     }
 
     @SuppressWarnings("unchecked") // S is the caller's word; that it is true is checked by the cast inside the lambda
