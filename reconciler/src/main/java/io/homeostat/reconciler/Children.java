@@ -55,10 +55,20 @@ final class Children {
     }
 
     final String primaryUid;
+    private volatile boolean primaryGone; // set once, by whoever finds out; read by the key's holder
     private final Map<ChildKey, Known> known = new ConcurrentHashMap<>(); // never iterated
 
     Children(String primaryUid) {
         this.primaryUid = primaryUid;
+    }
+
+    /** The server says that the primary is gone, which its cache will learn. Nothing is done for it any more. */
+    void primaryIsGone() {
+        primaryGone = true;
+    }
+
+    boolean isPrimaryGone() {
+        return primaryGone;
     }
 
     /**
@@ -94,6 +104,10 @@ final class Children {
             uid = before.uid;
             versionBefore = present.raw().resourceVersion();
         } else {
+            if (before != null) {
+                // It was there and is not: deleted by somebody, or collected because the primary is gone.
+                writer.requirePrimary.run();
+            }
             known.remove(child);
             RawObject live = lookLive(writer, type, key);
             uid = live == null ? "" : live.uid();
@@ -186,8 +200,16 @@ final class Children {
         <X extends HasMetadata> Optional<CachedObject<X>> get(ResourceType<X> type, ObjectKey key);
     }
 
-    /** What an apply needs of its surroundings. */
-    record Writer(EngineRuntime runtime, ApiClient client, String fieldManager, Cached cache) {
+    /**
+     * What an apply needs of its surroundings.
+     *
+     * @param requirePrimary throws when the server does not have the primary any more
+     */
+    record Writer(EngineRuntime runtime, ApiClient client, String fieldManager, Cached cache, Runnable requirePrimary) {
+        Writer requiring(Runnable primary) {
+            return new Writer(runtime, client, fieldManager, cache, primary);
+        }
+
         /** Longer than the client's own deadline for a request, which is the one that decides. */
         private static final Duration LONGEST = Duration.ofMinutes(5);
 

@@ -194,7 +194,8 @@ public final class ControllerSpec<R extends HasMetadata> {
             this.type = type;
             this.reconciler = reconciler;
             this.sources = sources;
-            this.writer = new Children.Writer(engine.runtime(), engine.client(), engine.operator(), this::cached);
+            this.writer =
+                    new Children.Writer(engine.runtime(), engine.client(), engine.operator(), this::cached, () -> {});
         }
 
         private <X extends HasMetadata> java.util.Optional<CachedObject<X>> cached(
@@ -222,6 +223,9 @@ public final class ControllerSpec<R extends HasMetadata> {
                     attempt.key(),
                     (key, old) ->
                             old != null && old.children.primaryUid.equals(raw.uid()) ? old : new Memory(raw.uid()));
+            if (memory.children.isPrimaryGone()) {
+                return new Outcome.Skipped(); // the cache is behind; its own event ends this
+            }
             long fingerprint = raw.fingerprint();
             Long failedOn = memory.failedOn;
             if (failedOn != null && failedOn == fingerprint) {

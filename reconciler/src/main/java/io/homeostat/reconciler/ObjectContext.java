@@ -41,7 +41,7 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
             Children children) {
         this.attempt = attempt;
         this.sources = sources;
-        this.writer = writer;
+        this.writer = writer.requiring(this::requirePrimary);
         this.type = type;
         this.primary = primary;
         this.children = children;
@@ -155,17 +155,25 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
 
     /** A status that is not found: the object is gone and the cache does not know it yet, or there is no such subresource. */
     private RuntimeException whyNotFound(ApiException.NotFound missing) {
+        requirePrimary();
+        return new IllegalStateException(
+                missing.getMessage() + "; the object is there, so its CRD lacks \"subresources: {status: {}}\"",
+                missing);
+    }
+
+    /** Asks the server whether the primary is still there; a cache that is behind must not make us work for the dead. */
+    private void requirePrimary() {
+        String uid;
         try {
-            RawObject live = writer.await(() -> writer.client().get(type, key()));
-            if (live.uid().equals(primary.uid())) {
-                return new IllegalStateException(
-                        missing.getMessage() + "; the object is there, so its CRD lacks \"subresources: {status: {}}\"",
-                        missing);
-            }
+            uid = writer.await(() -> writer.client().get(type, key())).uid();
         } catch (ApiException.NotFound gone) {
-            attempt.logger().debug("gone before its status could be written");
+            uid = "";
         }
-        return new CacheNotReady(type.kind() + " " + key() + " is gone; its status was not written");
+        if (!uid.equals(primary.uid())) {
+            children.primaryIsGone();
+            throw new CacheNotReady(
+                    type.kind() + " " + key() + " is gone, which its cache does not know yet; nothing was written");
+        }
     }
 
     @SuppressWarnings("unchecked") // S is the caller's word; that it is true is checked by the cast inside the lambda

@@ -365,6 +365,37 @@ class ReconcilerTest {
     }
 
     @Test
+    void nothingIsCreatedForAnObjectThatIsGoneWhenTheCacheDoesNotKnowItYet() {
+        started();
+        try (Registration held = world.simulator.faults().holdEvents(request -> request.resource()
+                .equals("widgets"))) {
+            world.delete(World.WIDGETS, "w");
+            world.await(() -> world.outcomes().stream().anyMatch(each -> each.startsWith("retry: CacheNotReady")));
+            long mark = world.mark();
+            world.pass(Duration.ofMinutes(1));
+            assertThat(world.requestsSince(mark)).isEmpty();
+            assertThat(world.find(World.CONFIG_MAPS, "w")).isEmpty();
+        }
+        world.widget("w", 4);
+        world.settle();
+        assertThat(world.configMap("w").getData()).containsEntry("size", "4");
+    }
+
+    @Test
+    void statusOfAnObjectThatIsGoneIsNoError() {
+        world.start((widget, context) -> {
+            try (Registration held = world.simulator.faults().holdEvents(request -> true)) {
+                context.client().delete(World.WIDGETS, context.key(), io.homeostat.client.ApiClient.Delete.ANY);
+                context.updateStatus((Widget.Status status) -> status.seen = 1);
+            }
+            return Result.done();
+        });
+        world.widget("w", 1);
+        world.await(() -> !world.reconciled.isEmpty());
+        assertThat(world.outcomes().get(0)).startsWith("retry: CacheNotReady");
+    }
+
+    @Test
     void missingCrdIsWaitedFor() {
         try (World bare = new World(7)) {
             bare.start(ReconcilerTest::reconcile);
