@@ -473,7 +473,7 @@ final class Indexer {
 
         private final Replaced replaced;
         private final State start = current;
-        private final boolean reset;
+        private boolean reset;
         private final Iterator<RawObject> known = start.base.entries().iterator();
         private final Iterator<RawObject> listed;
         private final List<Change> deletes = new ArrayList<>();
@@ -576,7 +576,15 @@ final class Indexer {
                 remember(old.uid(), old.resourceVersion());
                 deletes.add(new Change.Deleted(old, old));
                 added(item);
-            } else if (reset
+                return;
+            }
+            // A list at or beyond the version known here must show the object at that version or a later one. That it
+            // does
+            // not is a history that was rewritten: a restored etcd whose versions have passed ours again (k#107457).
+            reset |= checksVersions
+                    && older(item.resourceVersion(), old.resourceVersion())
+                    && !older(replaced.version, old.resourceVersion());
+            if (reset
                     ? !old.resourceVersion().equals(item.resourceVersion())
                     : newer(item.resourceVersion(), old.resourceVersion()) || regresses(old, item)) {
                 others.add(new Change.Updated(old, item));

@@ -180,8 +180,14 @@ final class InformerRegistry implements SharedInformers {
 
         @Override
         public Registration onStateChange(Consumer<InformerState> listener) {
-            Registration registration = informer.onStateChange(listener);
-            return keep("a listener", registration);
+            Registration listening = informer.onStateChange(listener);
+            return keep("a listener", new Registration() {
+                @Override
+                public void close() {
+                    listening.close();
+                    forget(this);
+                }
+            });
         }
 
         @Override

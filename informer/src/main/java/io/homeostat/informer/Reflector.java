@@ -31,7 +31,8 @@ import org.jspecify.annotations.Nullable;
  *   IDLE ───────────► STREAMING ──────────────────────────────► LISTING ◄────────────┐
  *                     (WatchList) ◄── 410 on the watch,          (pages)              │
  *                        │            two torn frames at one        │                 │
- *           end bookmark │            version, two empty watches    │ last page       │
+ *           end bookmark │            version, two empty watches,   │ last page       │
+ *                        │            one that never said a word    │                 │
  *                        ▼                                          ▼                 │
  *                     WATCHING ◄──────────────────────────────── WATCHING            │
  *                        │ any break, silence, clean end: again from the last version │
@@ -66,6 +67,8 @@ final class Reflector {
     static final Backoff PROBING_LONG = new Backoff(Duration.ofMillis(6600), 1, Duration.ofMillis(6600), 0.5);
 
     static final Duration FIRST_MINUTE = Duration.ofMinutes(1);
+    /** The pace of asking for what is not allowed: who is given the right does not want to wait for a minute. */
+    static final Backoff DENIED = new Backoff(Duration.ofMillis(800), 2, Duration.ofMillis(7500), 1.0);
     /** The pace of asking for a type that is not served. */
     static final Backoff MISSING = new Backoff(Duration.ofMillis(500), 1.5, Duration.ofSeconds(3), 0.3);
     /** How long and how often a type must be missing before its objects are taken as gone with it. */
@@ -144,9 +147,14 @@ final class Reflector {
     private boolean bookmarking;
     private int answers;
     private int probes;
+    private int denied;
     private int missing;
+    /** Versions refused to watches, one soon after the other. */
+    private int expired;
+
     private int streamBreaks;
     private int emptyEnds;
+    private int briefBreaks;
     private long outageSince;
     private long missingSince;
     private String tornAt = "";
@@ -216,6 +224,7 @@ final class Reflector {
     private void accepted(Phase now, String verb) {
         outageSince = 0;
         probes = 0;
+        denied = 0;
         missing = 0;
         if (phase != now) {
             enter(now, verb, null);
@@ -281,15 +290,32 @@ final class Reflector {
                 cache.replaced(
                         new Indexer.Replaced(Indexer.nothing(), cache.version(), Freshness.NOT_OLDER, List.of(), 0));
             }
+        } else if (cause instanceof ApiException.Forbidden || cause instanceof ApiException.Unauthorized) {
+            denied++;
+            trouble = Phase.FORBIDDEN;
+            delay = atLeast(DENIED.delay(denied, random), cause);
         } else {
-            answers++;
-            delay = atLeast(ANSWERED.delay(answers, random), cause);
-            if (cause instanceof ApiException.Forbidden || cause instanceof ApiException.Unauthorized) {
-                trouble = Phase.FORBIDDEN;
-            }
+            backOff(verb, cause, next);
+            return;
         }
         enter(trouble, verb, cause);
         pause(delay, next);
+    }
+
+    /** Waits longer each time: the server answers, and not what it should. */
+    private void backOff(String verb, ApiException cause, Runnable next) {
+        answers++;
+        enter(Phase.BACKING_OFF, verb, cause);
+        pause(atLeast(ANSWERED.delay(answers, random), cause), next);
+    }
+
+    /** As {@link #retry}, for a server that had begun to answer: that it breaks off each time must not make a hot loop. */
+    private void again(String verb, ApiException cause, Runnable next) {
+        if (cause instanceof ApiException.Unreachable) {
+            backOff(verb, cause, next);
+        } else {
+            retry(verb, cause, next);
+        }
     }
 
     private static Duration atLeast(Duration backoff, ApiException cause) {
@@ -423,6 +449,7 @@ final class Reflector {
         private long heardAt;
         private boolean open;
         private boolean said;
+        private boolean marked;
         private int demanded;
 
         WatchStream(String from, @Nullable Collecting collecting) {
@@ -467,6 +494,8 @@ final class Reflector {
                 answers = 0;
                 streamBreaks = 0;
                 emptyEnds = 0;
+                expired = 0;
+                briefBreaks = 0;
             }
         }
 
@@ -509,8 +538,12 @@ final class Reflector {
         private void cut() {
             ApiException cause = silent(verb(), limit(), collecting == null ? "Nothing came" : "No initial event came");
             if (collecting == null) {
-                bookmarking = false;
-                then(() -> retry(verb(), cause, Reflector.this::watch));
+                // A watch from a version that is still to come is accepted, and told nothing, not even by bookmarks,
+                // until the
+                // versions of a restored etcd have passed it. A list at that version is refused.
+                boolean future = open && !said && bookmarking;
+                bookmarking = marked; // one that had bookmarks of its own has a path that is dead, not a server without
+                then(() -> retry(verb(), cause, future ? Reflector.this::sync : Reflector.this::watch));
             } else if (open) {
                 streams = false; // it answers, but not what was asked: a list is understood by every server
                 then(() -> retry(verb(), cause, Reflector.this::sync));
@@ -584,10 +617,8 @@ final class Reflector {
         private boolean bookmarked(WatchFrame.Bookmark bookmark) {
             Collecting all = collecting;
             if (all == null) {
-                if (!bookmarking) {
-                    bookmarking = true;
-                    guard(limit()); // a shorter limit from now on
-                }
+                marked = true;
+                bookmarks();
                 cache.bookmark(bookmark.resourceVersion());
                 return true;
             }
@@ -601,8 +632,17 @@ final class Reflector {
             collecting = null;
             heardAt = runtime.nanos();
             streamBreaks = 0;
+            bookmarks();
             enter(Phase.WATCHING, verb(), null);
             return true;
+        }
+
+        /** This server sends bookmarks: a shorter limit from now on. */
+        private void bookmarks() {
+            if (!bookmarking) {
+                bookmarking = true;
+                guard(limit());
+            }
         }
 
         /** A frame that cannot be read: what comes after it must not be applied as if it had been (D32). */
@@ -627,20 +667,29 @@ final class Reflector {
                 return;
             }
             boolean empty = !said && runtime.nanos() - openedAt < EMPTY.toNanos();
-            boolean brief = runtime.nanos() - openedAt < SPREAD.toNanos();
             if (collecting != null) {
                 initialBroken();
-                then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::sync));
+                ApiException cause = ended("before its initial events had");
+                then(() -> backOff(verb(), cause, Reflector.this::sync));
             } else if (empty && ++emptyEnds >= 2) {
                 // Some servers say "too old" by closing (kubernetes#137089).
                 emptyEnds = 0;
-                then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::sync));
-            } else if (empty || brief) {
+                ApiException cause = ended("at once, with nothing said, a second time");
+                then(() -> backOff(verb(), cause, Reflector.this::sync));
+            } else if (empty || brief()) {
                 then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::watch));
             } else {
                 emptyEnds = 0;
                 then(Reflector.this::watch);
             }
+        }
+
+        private ApiException ended(String how) {
+            return ApiException.Unreachable.silent("watch " + type, "the watch ended " + how);
+        }
+
+        private boolean brief() {
+            return runtime.nanos() - openedAt < SPREAD.toNanos();
         }
 
         private void initialBroken() {
@@ -661,7 +710,7 @@ final class Reflector {
             if (!initial && versionRefused(cause)) {
                 // The relist itself is at the last version; only when that is refused, too, without.
                 then(() -> {
-                    if (answers++ == 0) {
+                    if (expired++ == 0) {
                         pause(spread(), Reflector.this::sync);
                     } else {
                         retry(verb(), cause, Reflector.this::sync);
@@ -672,6 +721,8 @@ final class Reflector {
                 then(() -> retry(verb(), cause, Reflector.this::syncFresh));
             } else if (!initial && cause instanceof ApiException.NotFound) {
                 then(() -> retry(verb(), cause, Reflector.this::syncFresh));
+            } else if (!initial && open && brief() && ++briefBreaks > 1) {
+                then(() -> again(verb(), cause, Reflector.this::watch));
             } else if (!initial) {
                 then(() -> retry(verb(), cause, Reflector.this::watch));
             } else if (versionRefused(cause) && !from.isEmpty()) {
@@ -679,10 +730,10 @@ final class Reflector {
             } else if (cause instanceof ApiException.BadRequest || cause instanceof ApiException.Invalid) {
                 streams = false;
                 then(Reflector.this::sync);
+            } else if (open) {
+                initialBroken();
+                then(() -> again(verb(), cause, Reflector.this::sync));
             } else {
-                if (open) {
-                    initialBroken();
-                }
                 then(() -> retry(verb(), cause, Reflector.this::sync));
             }
         }
@@ -695,6 +746,7 @@ final class Reflector {
         private @Nullable Registration timer;
         private long heardAt;
         private boolean laterPage;
+        private boolean heard;
 
         ListStream(String from) {
             this.collecting = new Collecting(from);
@@ -751,6 +803,7 @@ final class Reflector {
                 return;
             }
             accepted(Phase.LISTING, "list");
+            heard = true;
             heardAt = runtime.nanos();
             for (ListItem item : items) {
                 if (item instanceof ListItem.Scanned scanned) {
@@ -779,10 +832,7 @@ final class Reflector {
             } else if (end.resourceVersion().isEmpty()) {
                 ApiException cause = ApiException.Unreachable.silent(
                         "list " + type, "the list has no resourceVersion, so that it cannot be watched from");
-                answers++;
-                Duration delay = ANSWERED.delay(answers, random);
-                enter(Phase.BACKING_OFF, "list", cause);
-                pause(delay, Reflector.this::sync);
+                backOff("list", cause, Reflector.this::sync);
             } else if (complete(collecting, end.resourceVersion())) {
                 then(Reflector.this::watch);
             } else {
@@ -800,6 +850,12 @@ final class Reflector {
                 then(Reflector.this::sync);
             } else if (versionRefused(cause) && !collecting.from.isEmpty()) {
                 then(Reflector.this::syncFresh);
+            } else if (!collecting.from.isEmpty()
+                    && (cause instanceof ApiException.BadRequest || cause instanceof ApiException.Invalid)) {
+                then(() ->
+                        retry("list", cause, Reflector.this::syncFresh)); // not every server knows resourceVersionMatch
+            } else if (heard) {
+                then(() -> again("list", cause, Reflector.this::sync));
             } else {
                 then(() -> retry("list", cause, Reflector.this::sync));
             }

@@ -70,6 +70,10 @@ final class FakeServer {
     boolean bookmarks = true;
     /** Whether the initial events of a watch are sent and ended. */
     boolean endsInitialEvents = true;
+    /** Whether a watch from a version that is still to come is accepted, and says nothing until it has come. */
+    boolean acceptsFutureWatches;
+    /** Whether every answer breaks off after its first batch. */
+    boolean breaksOff;
     /** Looks at each request first: an answer refuses it. */
     BiFunction<Request, Integer, @Nullable ApiException> refusal = (request, number) -> null;
     /** Changes what a watch says, batch by batch. */
@@ -235,13 +239,13 @@ final class FakeServer {
             open.remove(this);
         }
 
-        void bookmark() {
+        void bookmark(long from) {
             world.after(Duration.ofSeconds(60), () -> {
                 if (open.contains(this)) {
-                    if (bookmarks) {
+                    if (bookmarks && version >= from) {
                         say(new WatchFrame.Bookmark(Long.toString(version), false));
                     }
-                    bookmark();
+                    bookmark(from);
                 }
             });
         }
@@ -389,6 +393,10 @@ final class FakeServer {
                                 ? new ListItem.Unscannable(i, "unreadable on purpose", nameless ? null : object.key())
                                 : new ListItem.Scanned(object));
             }
+            if (breaksOff) {
+                stream.fail(TestErrors.unreachable());
+                return;
+            }
             stream.say(new Streams.ListEnd(Long.toString(at), end < all.size() ? at + ":" + end : "", end - start));
         }
 
@@ -412,7 +420,9 @@ final class FakeServer {
                 stream.say(refused);
                 return;
             }
-            if (!from.isEmpty() && Long.parseLong(from) > version) {
+            if (!from.isEmpty()
+                    && Long.parseLong(from) > version
+                    && (request.initialEvents() || !acceptsFutureWatches)) {
                 stream.say(TestErrors.tooLarge());
                 return;
             }
@@ -434,9 +444,13 @@ final class FakeServer {
                     }
                 }
             }
+            if (breaksOff) {
+                stream.fail(TestErrors.unreachable());
+                return;
+            }
             if (!stream.closed) {
                 open.add(stream);
-                stream.bookmark();
+                stream.bookmark(from.isEmpty() ? 0 : Long.parseLong(from));
                 world.after(Duration.ofSeconds(Long.parseLong(request.parameter("timeoutSeconds"))), () -> {
                     if (open.contains(stream)) {
                         stream.end();

@@ -141,10 +141,28 @@ class IndexerTest {
     }
 
     @Test
-    void aRelistNeverTakesAnObjectBack() {
+    void aRelistThatDoesNotCoverAnObjectNeverTakesItBack() {
         replace(20, a.at(20));
-        assertThat(replace(25, a.at(15))).isEmpty();
-        assertThat(listed()).containsExactly("a:u1@20");
+        indexer.confirm(a.at(24)); // a GET, ahead of the list
+        assertThat(replace(22, a.at(20))).isEmpty();
+        assertThat(listed()).containsExactly("a:u1@24");
+        assertThat(view().epoch()).isZero();
+    }
+
+    @Test
+    void aRelistThatCoversAnObjectAndShowsItOlderBeginsANewEpoch() {
+        TestObject b = TestObject.of("b", "u2", 19);
+        replace(20, a.at(20), b);
+        indexer.own(TestObject.of("c", "u3", 40));
+        // etcd was restored, and its versions passed ours before we looked.
+        assertThat(replace(25, a.at(15), b, TestObject.of("d", "u4", 23)))
+                .containsExactly(
+                        new Change.Updated(a.at(20), a.at(15)),
+                        new Change.Added(TestObject.of("d", "u4", 23)),
+                        new Change.Passed(TestObject.of("c", "u3", 40), null));
+        assertThat(listed()).containsExactly("a:u1@15", "b:u2@19", "d:u4@23");
+        assertThat(view().epoch()).isEqualTo(1);
+        assertThat(view().resourceVersion()).isEqualTo("25");
     }
 
     @Test

@@ -288,6 +288,86 @@ class InformerTest {
     }
 
     @Test
+    void aWatchFromAVersionTheServerNoLongerHasIsFoundOutByItsSilence() {
+        server.put("a");
+        server.put("b");
+        SharedInformer<ConfigMap> informer = synced();
+        var was = java.util.Map.copyOf(server.objects);
+        server.put("b");
+        server.put("c");
+        within(Duration.ofSeconds(1), () -> same(informer));
+        server.cut();
+        server.restore(102, was);
+        server.acceptsFutureWatches =
+                true; // as kube-apiserver does: it says nothing until its versions have passed ours
+        later(Duration.ofSeconds(5));
+        assertThat(is(informer, Phase.WATCHING)).isTrue();
+        assertThat(same(informer)).isFalse();
+        within(Duration.ofSeconds(100), () -> same(informer));
+        assertThat(informer.snapshot().epoch()).isEqualTo(1);
+        assertThat(server.verbs()).containsExactly("watchlist", "watch", "watchlist", "watchlist");
+    }
+
+    @Test
+    void aRestartAfterRefusalsIsCaughtUpAsSoonAsItSaysTooOld() {
+        for (int restarts = 0; restarts < 20; restarts++) {
+            world.runFor(Duration.ofSeconds(40));
+            SharedInformer<ConfigMap> informer = synced();
+            server.refusal = (request, number) -> TestErrors.of(503, "ServiceUnavailable", null);
+            server.cut();
+            server.put("a");
+            later(Duration.ofSeconds(4));
+            server.compact();
+            server.refusal = (request, number) -> {
+                server.refusal = (any, other) -> null;
+                world.after(
+                        Duration.ofMillis(2200),
+                        () -> server.refusal =
+                                (late, other) -> same(informer) ? null : TestErrors.of(500, "TooLate", null));
+                return null;
+            };
+            within(Duration.ofSeconds(10), () -> same(informer));
+        }
+    }
+
+    @Test
+    void aServerThatBreaksEachAnswerOffIsAskedLessAndLess() {
+        for (int i = 0; i < 10; i++) {
+            server.put("x" + i);
+        }
+        server.endsInitialEvents = false;
+        server.breaksOff = true;
+        SharedInformer<ConfigMap> informer = informer();
+        later(Duration.ofMinutes(5));
+        assertThat(server.verbs()).contains("watchlist", "list").hasSizeLessThan(25);
+        assertThat(is(informer, Phase.BACKING_OFF)).isTrue();
+    }
+
+    @Test
+    void aWatchThatBreaksOffAtOnceEachTimeIsOpenedLessAndLess() {
+        SharedInformer<ConfigMap> informer = synced();
+        server.breaksOff = true;
+        server.cut();
+        later(Duration.ofMinutes(5));
+        assertThat(server.verbs()).hasSizeLessThan(20);
+        assertThat(is(informer, Phase.BACKING_OFF)).isTrue();
+    }
+
+    @Test
+    void aListThatMayNotNameAVersionIsAskedForWithoutOne() {
+        server.put("a");
+        server.refusal = (request, number) -> request.initialEvents()
+                        || !request.parameter("resourceVersionMatch").isEmpty()
+                ? TestErrors.of(400, "BadRequest", null)
+                : null;
+        SharedInformer<ConfigMap> informer = synced();
+        server.put("b");
+        server.expire();
+        server.put("c");
+        within(Duration.ofSeconds(10), () -> same(informer));
+    }
+
+    @Test
     void tooManyRequestsWaitForRetryAfterAndListNothing_RF14_RF15() {
         SharedInformer<ConfigMap> informer = synced();
         refuseAll(TestErrors.of(429, "TooManyRequests", Duration.ofSeconds(40)));
@@ -357,7 +437,7 @@ class InformerTest {
         assertThat(informer.state().synced()).isFalse();
         assertThat(phases).containsExactly(Phase.STREAMING, Phase.FORBIDDEN);
         accept();
-        within(Duration.ofSeconds(61), () -> is(informer, Phase.WATCHING));
+        within(Duration.ofSeconds(16), () -> is(informer, Phase.WATCHING));
         assertThat(informer.state().lastError()).isNull();
     }
 
@@ -406,6 +486,15 @@ class InformerTest {
     void aSilentWatchThatHadBookmarksIsCutAfterNinetySeconds() {
         SharedInformer<ConfigMap> informer = synced();
         later(Duration.ofSeconds(130));
+        server.silence();
+        server.put("a");
+        within(Duration.ofSeconds(95), () -> same(informer));
+        assertThat(server.verbs()).containsExactly("watchlist", "watch");
+    }
+
+    @Test
+    void aWatchThatFallsSilentSoonAfterItsInitialEventsIsCutAfterNinetySeconds() {
+        SharedInformer<ConfigMap> informer = synced();
         server.silence();
         server.put("a");
         within(Duration.ofSeconds(95), () -> same(informer));
