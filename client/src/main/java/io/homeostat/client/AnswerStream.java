@@ -408,7 +408,16 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
             }
         }
         lane.charge(to - from);
-        for (E entry : content.read(bytes, from, to)) {
+        List<E> read;
+        try {
+            read = content.read(bytes, from, to);
+        } catch (RuntimeException | LinkageError | AssertionError | StackOverflowError e) {
+            // A defect of ours. Entries of this slice are lost, so nothing after them may be taken as if they had come.
+            String found = "the answer could not be read (" + e.getClass().getName() + ")";
+            breakWith(new ApiException.Malformed(source.request(), ApiException.Answer.none(found), e));
+            return true;
+        }
+        for (E entry : read) {
             entries.add(entry);
             entryBytes += content.bytesOf(entry);
         }

@@ -307,7 +307,7 @@ final class HttpApiClient implements ApiClient {
                     write ? ApiErrors.outcomeUnknown(request, e.answer().message(), e) : e);
         } catch (ApiException e) {
             result.completeExceptionally(e);
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | LinkageError | AssertionError | StackOverflowError e) {
             // A defect of ours. Its words may quote the answer: they stay in the cause, which is ours, not the
             // server's.
             ApiException.Answer answer = ApiException.Answer.none(
@@ -342,7 +342,7 @@ final class HttpApiClient implements ApiClient {
         for (Observing observing : observers) {
             try {
                 observing.observer.written(done);
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | LinkageError | AssertionError | StackOverflowError e) {
                 log.error("A write observer failed; the write itself is done: {}", done.write(), e);
             }
         }

@@ -239,9 +239,10 @@ final class SocketTransport implements Transport {
                 fail(e);
             } catch (InterruptedWaitException e) {
                 fail(new IOException("the runtime is closing", e));
-            } catch (RuntimeException e) {
+            } catch (RuntimeException | Error e) {
+                // Nobody else would say so, and a watch that is merely silent is waited for.
                 fail(new IOException("unexpected " + e.getClass().getName(), e));
-                throw e; // a defect: the task's end shows it
+                throw e; // a defect, or the VM's: the task's end shows it
             } finally {
                 detach();
                 if (used != null && !released) {

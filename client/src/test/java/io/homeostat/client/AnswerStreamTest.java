@@ -360,6 +360,67 @@ class AnswerStreamTest {
     }
 
     @Test
+    void readerThatFailsEndsTheStreamAfterWhatWasWhole() {
+        ScriptedServer server =
+                server(peer -> peer.head(200).chunk("first").chunk("second").chunk("third"));
+        List<String> told = new ArrayList<>();
+        AnswerStream.Content<String> content = new AnswerStream.Content<>() {
+            @Override
+            public List<String> read(byte[] bytes, int from, int to) {
+                String text = new String(bytes, from, to - from, StandardCharsets.UTF_8);
+                if (text.equals("second")) {
+                    throw new IllegalStateException(text);
+                }
+                return List.of(text);
+            }
+
+            @Override
+            public boolean broken() {
+                return false;
+            }
+
+            @Override
+            public int bytesOf(String entry) {
+                return entry.length();
+            }
+
+            @Override
+            public boolean mustProgress() {
+                return false;
+            }
+
+            @Override
+            public Runnable ended() {
+                return () -> told.add("ended");
+            }
+
+            @Override
+            public void opened() {}
+
+            @Override
+            public void deliver(List<String> batch) {
+                told.addAll(batch);
+            }
+
+            @Override
+            public void failed(ApiException cause) {
+                told.add(cause.getClass().getSimpleName() + " " + cause.getMessage());
+            }
+        };
+        AnswerStream.open(
+                        new AnswerStream.Source(process, server, ApiClient.Settings.of("test"), "watch it"),
+                        () -> HttpCall.get("/", io.homeostat.core.Headers.NONE),
+                        lane,
+                        content)
+                .demand(10);
+        world.runUntil(() -> told.size() == 2, Duration.ofSeconds(1));
+        assertThat(told)
+                .containsExactly(
+                        "first", "Malformed watch it: the answer could not be read (java.lang.IllegalStateException)");
+        assertThat(server.peers.get(0).cancelled).isTrue();
+    }
+
+    @Test
     void nothingIsReadBeforeItIsDemandedAndBatchesAreBounded() {
         byte[] wire = frames(3000, 30).getBytes(StandardCharsets.UTF_8);
         int size = 4096;

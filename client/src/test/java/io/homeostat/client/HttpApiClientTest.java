@@ -241,6 +241,9 @@ class HttpApiClientTest {
         client.observeWrites(done -> {
             throw new IllegalStateException("a broken observer");
         });
+        client.observeWrites(done -> {
+            throw new NoClassDefFoundError("of an observer");
+        });
         Registration second = client.observeWrites(done ->
                 order.add("observer " + done.write().verb() + " " + done.uid() + " " + (done.object() == null)));
 

@@ -10,6 +10,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -142,6 +143,33 @@ class SocketTransportTest extends TransportContract {
         Recorder second = all(transport, get()).awaitOver();
 
         assertThat(second.body()).isEqualTo("{}");
+    }
+
+    @Test
+    void errorOnTheExchangesThreadIsAFailureAndNotSilence() throws Exception {
+        WireServer server = answering(WireServer.answer(200, "body"));
+        CompletableFuture<TransportException> told = new CompletableFuture<>();
+        Transport.AnswerListener failing = new Transport.AnswerListener() {
+            @Override
+            public void head(int status, Headers headers) {}
+
+            @Override
+            public void chunk(byte[] bytes) {
+                throw new AssertionError("stands for any error");
+            }
+
+            @Override
+            public void end() {}
+
+            @Override
+            public void failed(TransportException cause) {
+                told.complete(cause);
+            }
+        };
+
+        transport(server).open(stream(), failing).demand(1);
+
+        assertThat(told.get(20, TimeUnit.SECONDS)).hasRootCauseInstanceOf(AssertionError.class);
     }
 
     @Test
