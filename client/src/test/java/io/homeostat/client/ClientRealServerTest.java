@@ -299,7 +299,10 @@ class ClientRealServerTest {
         }
 
         String next() throws InterruptedException {
-            String word = words.poll(30, TimeUnit.SECONDS);
+            String word;
+            do {
+                word = words.poll(30, TimeUnit.SECONDS);
+            } while ("bookmark false".equals(word)); // the server sends these when it likes
             return word == null ? "nothing within 30 s" : word;
         }
 
@@ -340,10 +343,7 @@ class ClientRealServerTest {
             client.blocking().delete(CONFIG_MAPS, key(name + "-2"), ApiClient.Delete.ANY);
             assertThat(watching.next()).isEqualTo("MODIFIED default/" + name + "-1");
             assertThat(watching.next()).isEqualTo("DELETED default/" + name + "-2");
-            for (word = watching.next(); word.equals("bookmark false"); word = watching.next()) {
-                assertThat(word).isEqualTo("bookmark false"); // the last ones come just before the end
-            }
-            assertThat(word).isEqualTo("ended");
+            assertThat(watching.next()).isEqualTo("ended");
         }
         client.blocking().delete(CONFIG_MAPS, key(name + "-1"), ApiClient.Delete.ANY);
     }

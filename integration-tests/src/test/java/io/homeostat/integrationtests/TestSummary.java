@@ -24,10 +24,13 @@ import org.w3c.dom.NodeList;
  *
  * <p>Within Maven, {@code --at-exit} counts the reports of this build and prints the lines when Maven's own last line is out.
  *
- * <p>Tests on a real server are known by their names, which testkit ends in {@value #ON_REAL_SERVER}.
+ * <p>Tests on a real server are known by their names, which testkit ends in {@value #ON_REAL_SERVER}, or by their class, in rooms that
+ * must not use testkit.
  */
 public final class TestSummary {
     private static final String ON_REAL_SERVER = "on real kube-apiserver";
+
+    private static final String OF_REAL_SERVER = "RealServer";
 
     private final String name;
     private final Map<String, Integer> skipped = new TreeMap<>();
@@ -120,7 +123,8 @@ public final class TestSummary {
     }
 
     private void add(Element test) {
-        boolean onRealServer = test.getAttribute("name").endsWith(ON_REAL_SERVER);
+        boolean onRealServer = test.getAttribute("name").endsWith(ON_REAL_SERVER)
+                || test.getAttribute("classname").contains(OF_REAL_SERVER);
         tests++;
         if (has(test, "skipped")) {
             Element skip = (Element) test.getElementsByTagName("skipped").item(0);
