@@ -8,6 +8,9 @@ import io.homeostat.testkit.Cluster;
 import io.homeostat.testkit.OperatorTest;
 import io.homeostat.testkit.Polling;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -60,6 +63,7 @@ class ExampleProcessTest {
                 .redirectOutput(out.toFile())
                 .redirectError(log.toFile());
         builder.environment().remove("KUBECONFIG");
+        builder.environment().put("LC_ALL", "C");
         return new Run(builder.start(), out, log);
     }
 
@@ -71,6 +75,7 @@ class ExampleProcessTest {
                     .containsPattern("http://127\\.0\\.0\\.1:[0-9]+")
                     .containsPattern("#1 default/sample causes=\\[.*\\] [0-9.]+(ms|s) writes=\\[.*\\] -> done"));
             assertThat(kubeconfig).exists();
+            Polling.eventually(START, () -> assertThat(run.printed()).contains("Deployment/sample modified ×"));
             run.process().destroy();
             assertThat(run.exitCode()).isIn(0, 143);
             assertThat(kubeconfig).doesNotExist();
@@ -91,6 +96,43 @@ class ExampleProcessTest {
         try (Run run = start("--kubeconfig", "nowhere.yaml")) {
             assertThat(run.exitCode()).isEqualTo(1);
             assertThat(run.logged()).contains("nowhere.yaml");
+        }
+    }
+
+    @Test
+    void folderThatCannotBeWrittenToEndsWithOneAndWhatToDo() throws Exception {
+        Files.createDirectory(folder.resolve("simulator.kubeconfig"));
+        try (Run run = start()) {
+            assertThat(run.exitCode()).isEqualTo(1);
+            assertThat(run.logged())
+                    .contains("simulator.kubeconfig, cannot be written")
+                    .contains("--kubeconfig");
+        }
+    }
+
+    @Test
+    void stopWhileTheServerDoesNotAnswerIsQuick() throws Exception {
+        try (ServerSocket silent = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            silent.setSoTimeout((int) START.toMillis());
+            Path kubeconfig = Files.writeString(
+                    folder.resolve("silent.kubeconfig"),
+                    """
+                    apiVersion: v1
+                    kind: Config
+                    current-context: a
+                    contexts: [{name: a, context: {cluster: a, user: a}}]
+                    users: [{name: a, user: {}}]
+                    clusters: [{name: a, cluster: {server: "http://127.0.0.1:%d"}}]
+                    """
+                            .formatted(silent.getLocalPort()));
+            try (Run run = start("--kubeconfig", kubeconfig.toString());
+                    Socket asked = silent.accept()) {
+                run.process().destroy();
+                assertThat(run.process().waitFor(10, TimeUnit.SECONDS))
+                        .as("a stop does not wait for an answer of %s", asked)
+                        .isTrue();
+                assertThat(run.exitCode()).isIn(0, 143);
+            }
         }
     }
 

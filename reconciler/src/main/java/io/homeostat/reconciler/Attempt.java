@@ -15,6 +15,7 @@ import org.slf4j.Logger;
 final class Attempt<K> {
     private final EngineRuntime runtime;
     private final Work<K> work;
+    private final String name;
     private final Logger logger;
     private final long startedAt;
     private final Duration limit;
@@ -27,11 +28,17 @@ final class Attempt<K> {
         this.work = work;
         this.limit = limit;
         this.startedAt = runtime.nanos();
-        this.logger = new KeyLogger(controller, work.key().toString());
+        this.name = Texts.key(work.key());
+        this.logger = new KeyLogger(controller, name);
     }
 
     K key() {
         return work.key();
+    }
+
+    /** The key, for people. */
+    String name() {
+        return name;
     }
 
     Work<K> work() {
@@ -73,7 +80,7 @@ final class Attempt<K> {
     /** Refuses use of a context after its reconcile. */
     void requireRunning() {
         if (ended) {
-            throw new IllegalStateException("The context of " + key()
+            throw new IllegalStateException("The context of " + name
                     + " was used after its reconcile returned; finish or wait for all work before returning");
         }
     }

@@ -175,7 +175,7 @@ final class Dispatcher<K> {
                 log.error(
                         "controller {}: {} did not end when it was interrupted at the stop, after {}; it is left behind at\n{}",
                         name,
-                        each.attempt.key(),
+                        each.attempt.name(),
                         Texts.of(each.attempt.elapsed()),
                         stackOf(each));
             }
@@ -200,7 +200,7 @@ final class Dispatcher<K> {
         free--;
         Task task;
         try {
-            task = runtime.start(name + "/" + work.key(), () -> run(each));
+            task = runtime.start(name + "/" + each.attempt.name(), () -> run(each));
         } catch (Throwable noThread) {
             each.outcome = Outcome.of(noThread);
             ended(each, noThread);
@@ -232,7 +232,7 @@ final class Dispatcher<K> {
         }
         each.outcome = outcome;
         if (!(outcome instanceof Outcome.Skipped)) {
-            tell(attempt, outcome, took);
+            tell(each, outcome, took);
         }
     }
 
@@ -244,7 +244,8 @@ final class Dispatcher<K> {
     }
 
     /** On the task: logs, then observers. */
-    private void tell(Attempt<K> attempt, Outcome outcome, Duration took) {
+    private void tell(Running<K> each, Outcome outcome, Duration took) {
+        Attempt<K> attempt = each.attempt;
         Result result = null;
         Throwable error = null;
         if (outcome instanceof Outcome.Returned returned) {
@@ -274,6 +275,9 @@ final class Dispatcher<K> {
             try {
                 observer.reconciled(reconciled);
             } catch (Throwable thrown) {
+                if (Outcome.isFatal(thrown)) {
+                    each.outcome = new Outcome.Fatal(thrown);
+                }
                 logSafely(() -> log.warn("controller {}: a reconcile observer threw", name, thrown));
             }
         }
@@ -321,7 +325,7 @@ final class Dispatcher<K> {
             log.warn(
                     "controller {}: {} was stuck and has ended after {}",
                     name,
-                    each.attempt.key(),
+                    each.attempt.name(),
                     Texts.of(each.attempt.elapsed()));
         }
         if (!each.replaced) {
@@ -369,7 +373,7 @@ final class Dispatcher<K> {
         log.warn(
                 "controller {}: {} is interrupted at its deadline of {}",
                 name,
-                each.attempt.key(),
+                each.attempt.name(),
                 Texts.of(limits.deadline));
         interrupt(each);
         each.alarm = runtime.after(GRACE, lane, () -> reportStuck(each));
@@ -387,7 +391,7 @@ final class Dispatcher<K> {
         log.error(
                 "controller {}: {} is stuck: it runs for {} and ignores interrupts; its key stays locked, {}. It is at\n{}",
                 name,
-                each.attempt.key(),
+                each.attempt.name(),
                 Texts.of(each.attempt.elapsed()),
                 each.replaced ? "its worker is replaced" : "its worker is not replaced, too many are stuck",
                 stackOf(each));

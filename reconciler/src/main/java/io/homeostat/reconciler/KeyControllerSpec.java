@@ -124,10 +124,13 @@ public final class KeyControllerSpec<K> {
             }
             for (CachedObject<X> object : source.peek().list()) {
                 try {
-                    for (K key : each.mapper.apply(object.object())) {
+                    for (K key : List.copyOf(each.mapper.apply(object.object()))) {
                         queue.add(key, cause, priority);
                     }
                 } catch (Throwable again) {
+                    if (Outcome.isFatal(again)) {
+                        throw again;
+                    }
                     log.debug("controller {}: the mapper threw for {} too", name, object.key(), again);
                 }
             }

@@ -27,7 +27,7 @@ sealed interface Outcome {
     static Outcome of(Throwable thrown) {
         Throwable cause =
                 thrown instanceof CompletionException && thrown.getCause() != null ? thrown.getCause() : thrown;
-        if (cause instanceof VirtualMachineError && !(cause instanceof StackOverflowError)) {
+        if (isFatal(cause)) {
             return new Fatal(cause);
         }
         Duration atLeast = Duration.ZERO;
@@ -35,6 +35,11 @@ sealed interface Outcome {
             atLeast = api.retryAfter().orElse(Duration.ZERO);
         }
         return quiet(cause) ? new Quiet(cause, atLeast) : new Failed(thrown, atLeast);
+    }
+
+    /** Whether the JVM that threw it is not sound any more (D35). */
+    static boolean isFatal(Throwable thrown) {
+        return thrown instanceof VirtualMachineError && !(thrown instanceof StackOverflowError);
     }
 
     private static boolean quiet(Throwable thrown) {

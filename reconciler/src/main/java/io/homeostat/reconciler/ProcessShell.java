@@ -5,6 +5,7 @@ import io.homeostat.client.ApiException;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.InterruptedWaitException;
 import io.homeostat.core.SystemRuntime;
+import io.homeostat.core.Task;
 import io.homeostat.core.Transport;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
@@ -14,6 +15,8 @@ import java.time.Duration;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -169,10 +172,34 @@ final class ProcessShell {
             }
         }
         for (Operator.Flag flag : settings.steps()) {
+            if (asked.isDone()) {
+                return false;
+            }
             log.info("operator {}: --{}", operator.name(), flag.name());
-            flag.step().run(client.blocking());
+            take(runtime, client, flag.step());
         }
         return !asked.isDone();
+    }
+
+    /** Takes a step on a task of its own: a stop that is asked for meanwhile does not wait for it. */
+    private void take(EngineRuntime runtime, ApiClient client, Operator.StartStep step) throws Exception {
+        AtomicReference<@Nullable Exception> thrown = new AtomicReference<>();
+        Task task = runtime.start(operator.name() + "/start", () -> {
+            try {
+                step.run(client.blocking());
+            } catch (Exception failed) {
+                thrown.set(failed);
+            }
+        });
+        runtime.await(CompletableFuture.anyOf(task.done().toCompletableFuture(), asked), FOREVER);
+        if (asked.isDone()) {
+            task.interrupt();
+            return;
+        }
+        Exception failed = thrown.get();
+        if (failed != null) {
+            throw failed;
+        }
     }
 
     /** Whether a server is there, whatever it thinks of the request. */

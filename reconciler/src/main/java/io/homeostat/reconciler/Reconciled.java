@@ -4,6 +4,7 @@ import io.homeostat.core.Stable;
 import io.homeostat.workqueue.Cause;
 import java.time.Duration;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -34,15 +35,17 @@ public record Reconciled(
         List<String> writes,
         @Nullable Result result,
         @Nullable Throwable error) {
+    private static final Pattern LINE_BREAK = Pattern.compile("\\s*\\R\\s*");
 
-    /** {@code #12 default/sample causes=[Deployment/sample modified ×3] 6ms writes=[status] -> done}. */
+    /** One line, whatever the reasons and errors contain: {@code #12 default/sample causes=[Deployment/sample modified ×3] 6ms writes=[status] -> done}. */
     @Override
     public String toString() {
         String outcome = error != null ? "error: " + Texts.of(error) : String.valueOf(result);
-        return "#" + number + " " + key
+        String line = "#" + number + " " + key
                 + causes.stream().map(Cause::toString).collect(Collectors.joining(", ", " causes=[", "] "))
                 + Texts.of(duration)
                 + writes.stream().collect(Collectors.joining(", ", " writes=[", "]"))
                 + " -> " + outcome;
+        return LINE_BREAK.matcher(line).replaceAll(" ");
     }
 }

@@ -26,6 +26,15 @@ final class Texts {
         return minutes / 60 + "h";
     }
 
+    /** A key of a user's type: its {@code toString} may throw. */
+    static String key(Object key) {
+        try {
+            return key.toString();
+        } catch (Throwable unprintable) {
+            return key.getClass().getName() + " (it cannot be printed)";
+        }
+    }
+
     /**
      * Class and message of a throwable of unknown manners: its own methods may throw.
      */

@@ -160,6 +160,9 @@ final class Wakers {
                         object.key(),
                         Texts.of(thrown));
                 everything.accept(cause + ", its mapper threw", Priority.BACKGROUND);
+                if (Outcome.isFatal(thrown)) {
+                    throw thrown;
+                }
                 return;
             }
             for (K key : keys) {

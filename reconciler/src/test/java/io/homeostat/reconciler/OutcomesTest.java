@@ -101,6 +101,36 @@ class OutcomesTest {
     }
 
     @Test
+    void errorOfTheJvmInAnObserverEndsTheOperatorToo() {
+        world.start(Operator.named("test-operator")
+                .observer(reconciled -> {
+                    throw new OutOfMemoryError("made up");
+                })
+                .controller(Widget.class, c -> c.reconciler((widget, context) -> Result.done())));
+        world.widget("w", 1);
+        CompletableFuture<Boolean> ended = world.running().ended().toCompletableFuture();
+        world.await(ended::isDone);
+        assertThatThrownBy(ended::join).hasRootCauseInstanceOf(OutOfMemoryError.class);
+    }
+
+    @Test
+    void errorOfTheJvmInAMapperIsNotSwallowed() {
+        world.start(Operator.named("test-operator").controller(Widget.class, c -> c.watches(ConfigMap.class, map -> {
+                    throw new OutOfMemoryError("made up");
+                })
+                .reconciler((widget, context) -> Result.done())));
+        world.working();
+        assertThatThrownBy(() -> {
+                    world.apply(
+                            World.CONFIG_MAPS,
+                            "any",
+                            "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"any\"}}");
+                    world.settle();
+                })
+                .hasRootCauseInstanceOf(OutOfMemoryError.class);
+    }
+
+    @Test
     void retryComesSoonThenLessOftenAndIsNoError() {
         List<Duration> at = new ArrayList<>();
         world.start((widget, context) -> {
@@ -327,6 +357,55 @@ class OutcomesTest {
                 .extracting(Reconciled::key)
                 .containsExactlyInAnyOrder(new ObjectKey("default", "a"), new ObjectKey("default", "b"));
         assertThat(world.reconciled.get(0).causes().get(0)).hasToString("ConfigMap/any added, its mapper threw");
+    }
+
+    @Test
+    void mapperThatNamesNullOrAKeyThatCannotBePrintedLosesNoOtherKey() {
+        record Unprintable(String value) {
+            @Override
+            public String toString() {
+                throw new IllegalStateException("toString");
+            }
+        }
+        List<Object> seen = new ArrayList<>();
+        world.start(Operator.named("test-operator").keyController("keys", Object.class, c -> c.workers(1)
+                .watches(
+                        ConfigMap.class,
+                        map -> map.getMetadata().getName().equals("bad")
+                                ? java.util.Arrays.asList("x", null, new Unprintable("y"))
+                                : map.getMetadata().getName().equals("odd")
+                                        ? List.of(new Unprintable("z"))
+                                        : List.of("good"))
+                .reconciler((key, context) -> {
+                    seen.add(key);
+                    return Result.done();
+                })));
+        world.working();
+        for (String name : List.of("bad", "odd", "good")) {
+            world.apply(
+                    World.CONFIG_MAPS,
+                    name,
+                    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" + name + "\"}}");
+        }
+        world.settle();
+        assertThat(seen).contains("good", new Unprintable("z")).doesNotContainNull();
+    }
+
+    @Test
+    void reconcileLineIsOneLine() {
+        Reconciled reconciled = new Reconciled(
+                1,
+                "c",
+                new ObjectKey("default", "w"),
+                List.of(),
+                1,
+                Duration.ZERO,
+                Duration.ZERO,
+                List.of(),
+                null,
+                new IllegalStateException("first\n  second\r\nthird"));
+        assertThat(reconciled.toString().lines()).hasSize(1);
+        assertThat(reconciled).asString().endsWith("-> error: IllegalStateException: first second third");
     }
 
     @Test

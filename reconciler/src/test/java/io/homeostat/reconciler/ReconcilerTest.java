@@ -5,8 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.Secret;
+import io.homeostat.client.ApiClient;
+import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
 import io.homeostat.core.Registration;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -195,7 +199,7 @@ class ReconcilerTest {
                                     World.WIDGETS,
                                     context.key(),
                                     "",
-                                    io.homeostat.client.ApiClient.PatchKind.MERGE,
+                                    ApiClient.PatchKind.MERGE,
                                     "{\"metadata\":{\"labels\":{\"x\":\"y\"}}}");
                 }
                 throw conflict(context);
@@ -206,6 +210,45 @@ class ReconcilerTest {
         world.settle();
         assertThat(world.outcomes().get(0)).startsWith("retry: Conflict");
         assertThat(world.outcomes()).doesNotContain("error").contains("done");
+    }
+
+    @Test
+    void statusOfAnObjectThatWasDeletedMeanwhileIsAQuietRetry() {
+        world.start((widget, context) -> {
+            try (Registration held = world.simulator.faults().holdEvents(request -> true)) {
+                ApiClient.over(
+                                world.process(),
+                                world.simulator.transport(world.process()),
+                                ApiClient.Settings.of("somebody"))
+                        .blocking()
+                        .delete(World.WIDGETS, context.key(), ApiClient.Delete.ANY);
+                context.updateStatus((Widget.Status status) -> status.seen = 1);
+            }
+            return Result.done();
+        });
+        world.widget("w", 3);
+        world.await(() -> !world.reconciled.isEmpty());
+        world.settle();
+        assertThat(world.outcomes()).singleElement().asString().startsWith("retry: CacheNotReady");
+    }
+
+    @Test
+    void applyIntoANamespaceThatIsBeingDeletedIsAQuietRetry() {
+        ResourceType<Namespace> namespaces = ResourceType.of(Namespace.class);
+        ObjectKey going = ObjectKey.clusterScoped("going");
+        world.apply(
+                namespaces, going, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"going\"}}");
+        world.start((widget, context) -> {
+            context.client().delete(namespaces, going, ApiClient.Delete.ANY);
+            return reconcile(widget, context);
+        });
+        world.apply(
+                World.WIDGETS,
+                new ObjectKey("going", "w"),
+                "{\"apiVersion\":\"test.example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"w\",\"finalizers\":[\"test.example.com/stays\"]},\"spec\":{\"size\":1}}");
+        world.settle();
+        assertThat(world.reconciled.get(0)).asString().contains("-> retry: Forbidden");
+        assertThat(world.outcomes()).doesNotContain("error");
     }
 
     private static boolean writes(String verb) {
@@ -219,7 +262,7 @@ class ReconcilerTest {
                             World.WIDGETS,
                             context.key(),
                             "",
-                            io.homeostat.client.ApiClient.PatchKind.MERGE,
+                            ApiClient.PatchKind.MERGE,
                             "{\"metadata\":{\"resourceVersion\":\"1\"}}");
             throw new AssertionError("a stale version was accepted");
         } catch (io.homeostat.client.ApiException.Conflict conflict) {

@@ -114,8 +114,11 @@ final class World implements AutoCloseable {
     }
 
     RawObject apply(ResourceType<?> type, String name, String json) {
-        return ask(() ->
-                client.apply(type, new ObjectKey("default", name), "", USER, json.getBytes(StandardCharsets.UTF_8)));
+        return apply(type, new ObjectKey("default", name), json);
+    }
+
+    RawObject apply(ResourceType<?> type, ObjectKey key, String json) {
+        return ask(() -> client.apply(type, key, "", USER, json.getBytes(StandardCharsets.UTF_8)));
     }
 
     RawObject patch(ResourceType<?> type, String name, String subresource, String json) {

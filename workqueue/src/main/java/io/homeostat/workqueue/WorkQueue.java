@@ -13,6 +13,7 @@ import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
@@ -183,6 +184,7 @@ public final class WorkQueue<K> {
      * @return false when the queue is shut down
      */
     public boolean add(K key, String cause, Priority priority) {
+        requireKey(key, cause);
         long now = runtime.nanos();
         boolean turn;
         lock.lock();
@@ -220,6 +222,7 @@ public final class WorkQueue<K> {
         if (delay.isNegative() || delay.isZero()) {
             return add(key, cause);
         }
+        requireKey(key, cause);
         long now = runtime.nanos();
         long asked = later(now, delay);
         boolean turn = false;
@@ -464,6 +467,10 @@ public final class WorkQueue<K> {
         } finally {
             lock.unlock();
         }
+    }
+
+    private void requireKey(K key, String cause) {
+        Objects.requireNonNull(key, () -> "Queue " + name + " was given null for a key, because of: " + cause);
     }
 
     /** A look at {@code entry} is wanted now. */

@@ -31,7 +31,7 @@ final class EmbeddedCluster implements ClusterSource {
     private final Path kubeconfig = Path.of("simulator.kubeconfig");
     private @Nullable Simulator simulator;
     private @Nullable SimulatorServer server;
-    private boolean written;
+    private @Nullable String written;
 
     @Override
     public Transport connect(EngineRuntime runtime) throws IOException, InterruptedException {
@@ -43,11 +43,23 @@ final class EmbeddedCluster implements ClusterSource {
         ApiClient client = ApiClient.over(runtime, transport, ApiClient.Settings.of("examples-run"));
         MemcachedOperator.installCrd(client.blocking());
         createSample(runtime, client);
-        Files.writeString(kubeconfig, serving.kubeconfig());
-        written = true;
+        write(serving.kubeconfig());
         System.out.println("API server: " + serving.url() + " (a simulator inside this JVM)");
         System.out.println("Try:        kubectl --kubeconfig " + kubeconfig + " get memcacheds");
         return transport;
+    }
+
+    private void write(String content) throws IOException {
+        try {
+            Files.writeString(kubeconfig, content);
+            written = content;
+        } catch (IOException refused) {
+            throw new IOException(
+                    "the file for kubectl, " + kubeconfig.toAbsolutePath() + ", cannot be written ("
+                            + refused.getClass().getSimpleName()
+                            + "). Start it in a folder where it may write, or give it a cluster with --kubeconfig.",
+                    refused);
+        }
     }
 
     private static void createSample(EngineRuntime runtime, ApiClient client) {
@@ -66,9 +78,12 @@ final class EmbeddedCluster implements ClusterSource {
 
     @Override
     public void close() {
-        if (written) {
+        if (written != null) {
             try {
-                Files.deleteIfExists(kubeconfig);
+                // Another one, started in the same folder since, has put its own there.
+                if (Files.exists(kubeconfig) && Files.readString(kubeconfig).equals(written)) {
+                    Files.delete(kubeconfig);
+                }
             } catch (IOException kept) {
                 log.warn("{} could not be removed: {}", kubeconfig, kept.getMessage());
             }

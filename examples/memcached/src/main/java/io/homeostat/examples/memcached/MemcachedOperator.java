@@ -9,8 +9,11 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.ResourceType;
 import io.homeostat.reconciler.Operator;
 import io.homeostat.reconciler.OperatorException;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 
@@ -36,9 +39,11 @@ public final class MemcachedOperator {
 
     /** Runs until it is asked to end. */
     public static void main(String[] args) {
+        // The lines have a "×", whatever the locale says.
+        PrintStream out = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
         try {
             description()
-                    .observer(System.out::println)
+                    .observer(out::println)
                     .defaultCluster(new EmbeddedCluster())
                     .flag("install-crd", "install the CustomResourceDefinition first", MemcachedOperator::installCrd)
                     .run(args);
