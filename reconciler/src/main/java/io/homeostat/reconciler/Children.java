@@ -55,11 +55,37 @@ final class Children {
     }
 
     final String primaryUid;
+    private volatile boolean statusInDoubt; // of the key's holder, which may use several threads
+    private volatile boolean echoExpected; // set by the key's holder, taken by the primary's handler
     private volatile boolean primaryGone; // set once, by whoever finds out; read by the key's holder
     private final Map<ChildKey, Known> known = new ConcurrentHashMap<>(); // never iterated
 
     Children(String primaryUid) {
         this.primaryUid = primaryUid;
+    }
+
+    /**
+     * A write of the primary's status may have been done or not. Until that is looked up, the cached status is no base for another;
+     * and its echo, whenever it comes, is a change to act on though it is our own.
+     */
+    void doubtStatus() {
+        statusInDoubt = true;
+        echoExpected = true;
+    }
+
+    void statusLookedUp() {
+        statusInDoubt = false;
+    }
+
+    boolean isStatusInDoubt() {
+        return statusInDoubt;
+    }
+
+    /** Whether a change of the status may be the echo of a write in doubt; true once for each {@link #doubtStatus}. */
+    boolean takeEcho() {
+        boolean expected = echoExpected;
+        echoExpected = false;
+        return expected;
     }
 
     /** The server says that the primary is gone, which its cache will learn. Nothing is done for it any more. */

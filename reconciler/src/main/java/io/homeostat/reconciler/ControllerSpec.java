@@ -142,7 +142,11 @@ public final class ControllerSpec<R extends HasMetadata> {
             }
         };
         Source<R> primary = new Source<>(
-                name, engine.informers(), type, engine.namespace(), new Wakers.OfPrimary<>(type, queue, body::gone));
+                name,
+                engine.informers(),
+                type,
+                engine.namespace(),
+                new Wakers.OfPrimary<>(type, queue, body::takesEcho, body::gone));
         primaries.set(primary);
         sources.add(primary);
         for (ResourceType<?> each : owned) {
@@ -201,6 +205,11 @@ public final class ControllerSpec<R extends HasMetadata> {
         private <X extends HasMetadata> java.util.Optional<CachedObject<X>> cached(
                 ResourceType<X> child, ObjectKey key) {
             return sources.source(child.objectClass()).snapshot().get(key);
+        }
+
+        boolean takesEcho(CachedObject<R> changed) {
+            Memory memory = memories.get(changed.key());
+            return memory != null && memory.children.takeEcho();
         }
 
         void gone(CachedObject<R> last) {

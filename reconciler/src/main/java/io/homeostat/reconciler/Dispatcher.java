@@ -271,6 +271,7 @@ final class Dispatcher<K> {
                 attempt.writes(),
                 result,
                 error);
+        logSafely(() -> log.debug("controller {}: {}", name, reconciled));
         for (ReconcileObserver observer : observers) {
             try {
                 observer.reconciled(reconciled);

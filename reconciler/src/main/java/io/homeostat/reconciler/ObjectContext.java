@@ -11,6 +11,8 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.RequestBodies;
 import io.homeostat.client.ResourceType;
+import io.homeostat.core.DeadlineExceededException;
+import io.homeostat.core.InterruptedWaitException;
 import io.homeostat.informer.CachedObject;
 import io.homeostat.workqueue.Cause;
 import java.lang.reflect.InvocationTargetException;
@@ -41,7 +43,7 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
             Children children) {
         this.attempt = attempt;
         this.sources = sources;
-        this.writer = writer.requiring(this::requirePrimary);
+        this.writer = writer.requiring(this::live);
         this.type = type;
         this.primary = primary;
         this.children = children;
@@ -135,13 +137,16 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
         if (newest == null || !newest.raw().uid().equals(primary.uid())) {
             throw new CacheNotReady(type.kind() + " " + key() + " is gone; its status was not written");
         }
-        R before = newest.copy();
-        R after = newest.copy();
+        RawObject base = newest.raw();
+        if (children.isStatusInDoubt()) {
+            base = live();
+            children.statusLookedUp();
+        }
+        R before = base.decode(type);
+        R after = base.decode(type);
         changed(change, statusOf(after));
         byte[] patch = RequestBodies.statusPatch(
-                writer.client().encode(before),
-                writer.client().encode(after),
-                newest.raw().resourceVersion());
+                writer.client().encode(before), writer.client().encode(after), base.resourceVersion());
         if (patch == null) {
             return;
         }
@@ -149,31 +154,39 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
             writer.await(() -> writer.client().patch(type, key(), "status", ApiClient.PatchKind.MERGE, patch));
         } catch (ApiException.NotFound missing) {
             throw whyNotFound(missing);
+        } catch (ApiException.OutcomeUnknown | InterruptedWaitException | DeadlineExceededException unknown) {
+            children.doubtStatus();
+            throw unknown;
         }
         attempt.wrote("status");
     }
 
     /** A status that is not found: the object is gone and the cache does not know it yet, or there is no such subresource. */
     private RuntimeException whyNotFound(ApiException.NotFound missing) {
-        requirePrimary();
+        live();
         return new IllegalStateException(
                 missing.getMessage() + "; the object is there, so its CRD lacks \"subresources: {status: {}}\"",
                 missing);
     }
 
-    /** Asks the server whether the primary is still there; a cache that is behind must not make us work for the dead. */
-    private void requirePrimary() {
-        String uid;
+    /** The primary as the server has it; a cache that is behind must not make us work for the dead. */
+    private RawObject live() {
+        RawObject live;
         try {
-            uid = writer.await(() -> writer.client().get(type, key())).uid();
+            live = writer.await(() -> writer.client().get(type, key()));
         } catch (ApiException.NotFound gone) {
-            uid = "";
+            throw gone();
         }
-        if (!uid.equals(primary.uid())) {
-            children.primaryIsGone();
-            throw new CacheNotReady(
-                    type.kind() + " " + key() + " is gone, which its cache does not know yet; nothing was written");
+        if (!live.uid().equals(primary.uid())) {
+            throw gone();
         }
+        return live;
+    }
+
+    private CacheNotReady gone() {
+        children.primaryIsGone();
+        return new CacheNotReady(
+                type.kind() + " " + key() + " is gone, which its cache does not know yet; nothing was written");
     }
 
     @SuppressWarnings("unchecked") // S is the caller's word; that it is true is checked by the cast inside the lambda

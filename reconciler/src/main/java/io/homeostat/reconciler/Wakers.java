@@ -13,6 +13,7 @@ import java.util.Collection;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -39,9 +40,15 @@ final class Wakers {
 
     /**
      * The reconciled objects themselves: anything but a change of only the status (D22). A new generation forgets failures (D8).
+     *
+     * @param echo whether a change of only the status may be that of a write of our own whose answer was lost
+     * @param gone told of each object that is gone
      */
     record OfPrimary<R extends HasMetadata>(
-            ResourceType<R> type, WorkQueue<ObjectKey> queue, Consumer<CachedObject<R>> gone)
+            ResourceType<R> type,
+            WorkQueue<ObjectKey> queue,
+            Predicate<CachedObject<R>> echo,
+            Consumer<CachedObject<R>> gone)
             implements ResourceEventHandler<R> {
         @Override
         public void onAdd(CachedObject<R> object, Phase phase, Merged<R> merged) {
@@ -53,6 +60,9 @@ final class Wakers {
         public void onUpdate(CachedObject<R> before, CachedObject<R> after, Merged<R> merged) {
             boolean same = sameButStatus(before.raw(), after.raw());
             if (same && merged.versions() <= 1) {
+                if (echo.test(after)) {
+                    queue.add(after.key(), cause(type, after, "status in doubt"));
+                }
                 return;
             }
             boolean changed = !same

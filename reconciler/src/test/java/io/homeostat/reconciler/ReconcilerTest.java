@@ -306,6 +306,33 @@ class ReconcilerTest {
     }
 
     @Test
+    void statusWhoseWriteWasLostIsLookedUpBeforeItIsComparedAgain() {
+        int[] wanted = {1, 2, 1};
+        AtomicInteger runs = new AtomicInteger();
+        world.start((widget, context) -> {
+            int run = Math.min(runs.getAndIncrement(), 2);
+            context.updateStatus((Widget.Status status) -> status.seen = wanted[run]);
+            return run == 0 ? Result.requeueAfter(Duration.ofSeconds(10)) : Result.done();
+        });
+        world.widget("w", 1);
+        world.settle();
+        world.simulator
+                .faults()
+                .on(request -> request.resource().equals("widgets/status"))
+                .times(1)
+                .loseAnswer();
+        // The cached status stays 1, which the third run wants again, while the server has the 2 whose answer was lost.
+        Registration held = world.simulator.faults().holdEvents(request -> request.resource()
+                .equals("widgets"));
+        world.await(() -> world.outcomes().stream().anyMatch(each -> each.startsWith("retry: OutcomeUnknown")));
+        world.await(() -> runs.get() >= 3);
+        world.settle();
+        held.close();
+        world.settle();
+        assertThat(world.widget("w").getStatus().seen).isEqualTo(1);
+    }
+
+    @Test
     void ownWritesAreVisibleAtOnce() {
         List<String> seen = new ArrayList<>();
         world.start((widget, context) -> {
