@@ -60,6 +60,9 @@ final class Dispatcher<K> {
     /** How long an interrupted task may take to end before it is stuck. */
     static final Duration GRACE = Duration.ofSeconds(5);
 
+    /** The longest wait of a key whose cache cannot answer. */
+    private static final Duration CACHE_RETRY = Duration.ofSeconds(5);
+
     private static final int MAX_STUCK_PER_WORKER = 10;
     private static final Logger log = LoggerFactory.getLogger(Dispatcher.class);
 
@@ -356,6 +359,9 @@ final class Dispatcher<K> {
             } else {
                 queue.done(key);
             }
+        } else if (outcome instanceof Outcome.Quiet quiet && quiet.thrown() instanceof CacheNotReady) {
+            // P-C12: soon after the type or the right is back, nobody says so to this key.
+            queue.retryWithin(key, "retry: " + Texts.nameOf(quiet.thrown()), CACHE_RETRY);
         } else if (outcome instanceof Outcome.Quiet quiet) {
             queue.retry(key, "retry: " + Texts.nameOf(quiet.thrown()), quiet.atLeast());
         } else if (outcome instanceof Outcome.Failed failed) {

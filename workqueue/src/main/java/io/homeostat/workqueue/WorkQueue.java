@@ -352,6 +352,20 @@ public final class WorkQueue<K> {
      * @throws IllegalStateException when the key is not held
      */
     public void retry(K key, String cause, Duration atLeast) {
+        retry(key, cause, atLeast, config.backoff.cap());
+    }
+
+    /**
+     * Ends the work on {@code key} because something it needs is not there yet: it comes again after its backoff, but within
+     * {@code atMost} however often that happens, so that it goes on soon after the thing has come.
+     *
+     * @throws IllegalStateException when the key is not held
+     */
+    public void retryWithin(K key, String cause, Duration atMost) {
+        retry(key, cause, Duration.ZERO, atMost);
+    }
+
+    private void retry(K key, String cause, Duration atLeast, Duration atMost) {
         long now = runtime.nanos();
         boolean turn;
         lock.lock();
@@ -364,7 +378,7 @@ public final class WorkQueue<K> {
                 }
                 turn = settle(entry, now);
             } else {
-                turn = retryLater(entry, now, cause, atLeast);
+                turn = retryLater(entry, now, cause, atLeast, atMost);
             }
             check();
         } finally {
@@ -374,12 +388,13 @@ public final class WorkQueue<K> {
     }
 
     @GuardedBy("lock")
-    private boolean retryLater(Entry<K> entry, long now, String cause, Duration atLeast) {
+    private boolean retryLater(Entry<K> entry, long now, String cause, Duration atLeast, Duration atMost) {
         if (entry.failures == 0 || now - entry.backoffEnd >= 0) {
             entry.failures = Math.min(entry.failures, Integer.MAX_VALUE - 2) + 1;
         }
         Duration floor = atLeast.compareTo(config.backoff.cap()) < 0 ? atLeast : config.backoff.cap();
-        long wait = Math.max(jittered(config.backoff.delay(entry.failures, random)), floor.toNanos());
+        long backoff = Math.min(jittered(config.backoff.delay(entry.failures, random)), atMost.toNanos());
+        long wait = Math.max(backoff, floor.toNanos());
         entry.backoffEnd = now + wait;
         entry.notBefore = now + Math.max(Math.min(wait, config.holdOff.toNanos()), floor.toNanos());
         long due = entry.backoffEnd;

@@ -354,6 +354,17 @@ class WorkQueueTest {
     }
 
     @Test
+    void keyThatWaitsForSomethingComesWithinTheGivenTimeHoweverOftenItWaited() {
+        queue.add("a", "x");
+        for (int failures = 1; failures <= 40; failures++) {
+            poll();
+            queue.retryWithin("a", "not there yet", Duration.ofSeconds(5));
+            runtime.pass(Duration.ofSeconds(5));
+        }
+        assertThat(poll().attempt()).isEqualTo(41);
+    }
+
+    @Test
     void retryAfterIsAtMostTheLongestBackoff() {
         queue.add("a", "x");
         poll();
