@@ -76,7 +76,7 @@ final class Reflector {
 
     static final int GONE_ANSWERS = 3;
     /** A watch that lived this long makes earlier failures forgotten. */
-    static final Duration STABLE = Duration.ofSeconds(30);
+    static final Duration STABLE = Duration.ofSeconds(10);
     /** Lists and initial events that stand still for this long are given up. */
     static final Duration PROGRESS = Duration.ofSeconds(30);
     /** A watch with bookmarks (about one a minute) that is silent for this long is cut (D9). */

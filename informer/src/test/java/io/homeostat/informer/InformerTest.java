@@ -331,6 +331,22 @@ class InformerTest {
     }
 
     @Test
+    void restartsThatFollowEachOtherAreCaughtUpAsQuicklyAsTheFirst() {
+        SharedInformer<ConfigMap> informer = synced();
+        for (int restart = 1; restart <= 8; restart++) {
+            later(Duration.ofSeconds(12));
+            server.cut();
+            server.put("a");
+            server.compact();
+            server.refusal = (request, number) -> {
+                accept();
+                return TestErrors.of(429, "TooManyRequests", Duration.ofSeconds(1)); // its cache is being filled
+            };
+            within(Duration.ofSeconds(3), () -> same(informer));
+        }
+    }
+
+    @Test
     void aServerThatBreaksEachAnswerOffIsAskedLessAndLess() {
         for (int i = 0; i < 10; i++) {
             server.put("x" + i);
