@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.random.RandomGenerator;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -191,7 +192,21 @@ class MemcachedSimulationTest {
             return;
         }
         long begin = System.nanoTime();
-        LongStream.range(0, SEEDS).parallel().forEach(seed -> play(seed)); // worlds know nothing of each other
+        Map<Long, AssertionError> failed = new ConcurrentSkipListMap<>();
+        LongStream.range(0, SEEDS)
+                .parallel()
+                .forEach(
+                        seed -> { // worlds know nothing of each other
+                            try {
+                                play(seed);
+                            } catch (AssertionError failure) {
+                                failed.put(seed, failure);
+                            }
+                        });
+        if (!failed.isEmpty()) {
+            AssertionError first = failed.values().iterator().next();
+            throw new AssertionError("seeds " + failed.keySet() + " fail; the first: " + first.getMessage(), first);
+        }
         System.out.printf("%d seeds in %d s%n", SEEDS, (System.nanoTime() - begin) / 1_000_000_000);
     }
 

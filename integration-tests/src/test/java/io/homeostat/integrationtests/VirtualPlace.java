@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class VirtualPlace implements Place {
     private static final Duration ANSWER_LIMIT = Duration.ofMinutes(1);
-    private static final Duration CONVERGENCE_LIMIT = Duration.ofMinutes(12);
+    private static final Duration CONVERGENCE_LIMIT = Duration.ofMinutes(30);
     private static final Duration LOOK_EVERY = Duration.ofMillis(250);
     private static final Map<String, String> PLURALS = Map.of(
             "Memcached", "memcacheds",
