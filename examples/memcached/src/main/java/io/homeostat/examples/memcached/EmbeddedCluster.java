@@ -2,6 +2,7 @@ package io.homeostat.examples.memcached;
 
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.BlockingApiClient;
+import io.homeostat.client.ClusterConnection;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.EngineRuntime;
@@ -19,9 +20,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A cluster inside this JVM, with the CRD and a sample in it; also served on a free loopback port, for kubectl.
+ * A cluster inside this JVM, with the CRD and a sample in it, served on a free loopback port.
  *
- * <p>The operator itself reaches it in memory, and everything else over HTTP.
+ * <p>The operator reaches it as it would any other: by the kubeconfig that kubectl uses, over a socket.
  */
 final class EmbeddedCluster implements ClusterSource {
     private static final Logger log = LoggerFactory.getLogger(EmbeddedCluster.class);
@@ -39,14 +40,15 @@ final class EmbeddedCluster implements ClusterSource {
         simulator = started;
         SimulatorServer serving = started.serve(0);
         server = serving;
-        Transport transport = started.transport(runtime);
-        ApiClient client = ApiClient.over(runtime, transport, ApiClient.Settings.of("examples-run"));
-        MemcachedOperator.installCrd(client.blocking());
-        createSample(runtime, client);
         write(serving.kubeconfig());
+        try (Transport inMemory = started.transport(runtime)) {
+            ApiClient client = ApiClient.over(runtime, inMemory, ApiClient.Settings.of("examples-run"));
+            MemcachedOperator.installCrd(client.blocking());
+            createSample(runtime, client);
+        }
         System.out.println("API server: " + serving.url() + " (a simulator inside this JVM)");
         System.out.println("Try:        kubectl --kubeconfig " + kubeconfig + " get memcacheds");
-        return transport;
+        return ClusterConnection.fromKubeconfig(kubeconfig).open(runtime);
     }
 
     private void write(String content) throws IOException {
