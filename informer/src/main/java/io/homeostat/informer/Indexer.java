@@ -8,6 +8,7 @@ import io.homeostat.client.WatchFrame;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -80,7 +81,7 @@ final class Indexer {
      */
     record State(long epoch, String version, Holes holes, Layer<RawObject> base, Layer<Own> overlay) {
         State with(Own own) {
-            return with(overlay.with(own));
+            return with(overlay.with(own.over(overlay.get(own.key()))));
         }
 
         State with(Layer<Own> nextOverlay) {
@@ -148,8 +149,7 @@ final class Indexer {
                     : placed(base, object, changes);
             version = later(version, object.resourceVersion());
         }
-        tellPassed(publish(state.epoch, version, state.holes, base), state.base, base, changes);
-        return changes;
+        return publish(state.epoch, version, state.holes, base, changes);
     }
 
     /** Applies what a GET answered: the object is there, at this version. Says nothing of the informer's own version. */
@@ -157,8 +157,7 @@ final class Indexer {
         State state = current;
         List<Change> changes = new ArrayList<>(1);
         Layer<RawObject> base = placed(state.base, object, changes);
-        tellPassed(publish(state.epoch, state.version, state.holes, base), state.base, base, changes);
-        return changes;
+        return publish(state.epoch, state.version, state.holes, base, changes);
     }
 
     /**
@@ -181,40 +180,13 @@ final class Indexer {
         if (written != null && state.covers(written.resourceVersion())) {
             remember(written.uid(), written.resourceVersion()); // which takes it out of the overlay
         }
-        tellPassed(publish(state.epoch, state.version, state.holes, base), state.base, base, changes);
-        return changes;
-    }
-
-    /**
-     * Own writes that left the overlay without ever having been in base: readers saw them there, so handlers must hear that they have
-     * come and gone (P-C11, D7).
-     */
-    private static void tellPassed(
-            List<Own> dropped, Layer<RawObject> before, Layer<RawObject> after, List<Change> changes) {
-        int said = changes.size();
-        for (Own own : dropped) {
-            RawObject written = own.object();
-            if (written == null || has(before, written) || has(after, written)) {
-                continue;
-            }
-            boolean told = changes.subList(0, said).stream()
-                    .anyMatch(change -> change instanceof Change.Added added
-                            && added.after().uid().equals(written.uid()));
-            if (!told) {
-                changes.add(new Change.Passed(written, after.get(written.key())));
-            }
-        }
-    }
-
-    private static boolean has(Layer<RawObject> base, RawObject object) {
-        RawObject known = base.get(object.key());
-        return known != null && known.uid().equals(object.uid());
+        return publish(state.epoch, state.version, state.holes, base, changes);
     }
 
     /** Everything up to {@code version} has been applied. */
-    void bookmark(String version) {
+    List<Change> bookmark(String version) {
         State state = current;
-        publish(state.epoch, later(state.version, version), state.holes, state.base);
+        return publish(state.epoch, later(state.version, version), state.holes, state.base, List.of());
     }
 
     private String later(String version, String candidate) {
@@ -284,28 +256,88 @@ final class Indexer {
         }
     }
 
+    /** One version of one object. */
+    private record Version(String uid, String version) {
+        static Version of(RawObject object) {
+            return new Version(object.uid(), object.resourceVersion());
+        }
+    }
+
     /**
      * Publishes the next state with what is left of the overlay. On the lane.
      *
-     * @return the own writes that the new state has caught up with
+     * @param changes what leads from the base that was to {@code base}
+     * @return the same, with the own writes that readers saw and handlers would not hear of: what leaves the overlay without having
+     *     been in base at that very version has come and gone, and who saw it must be woken (P-C11, D7)
      */
-    private List<Own> publish(long epoch, String version, Holes holes, Layer<RawObject> base) {
+    private List<Change> publish(long epoch, String version, Holes holes, Layer<RawObject> base, List<Change> changes) {
+        Layer<RawObject> from = current.base;
+        Set<Version> told = null;
         while (true) {
             State before = current;
             State bare = new State(epoch, version, holes, base, before.overlay);
-            List<Own> dropped = new ArrayList<>(0);
+            List<RawObject> untold = new ArrayList<>(0);
             Layer<Own> overlay = before.overlay;
-            for (Iterator<Own> entries = before.overlay.entries().iterator(); entries.hasNext(); ) {
-                Own own = entries.next();
-                if (epoch != before.epoch || caughtUp(bare, own)) {
-                    overlay = overlay.without(own.key());
-                    dropped.add(own);
+            if (!overlay.isEmpty()) {
+                Set<Version> said = told == null ? versions(changes) : told;
+                told = said;
+                for (Iterator<Own> entries = overlay.entries().iterator(); entries.hasNext(); ) {
+                    Own own = entries.next();
+                    Own left = own.withoutSuperseded(seen -> said.contains(Version.of(seen)));
+                    if (epoch != before.epoch || caughtUp(bare, own)) {
+                        overlay = overlay.without(own.key());
+                        for (RawObject seen : left.shown()) {
+                            if (!said.contains(Version.of(seen)) && !isAt(from, seen)) {
+                                untold.add(seen);
+                            }
+                        }
+                    } else if (!left.equals(own)) {
+                        overlay = overlay.with(left);
+                    }
                 }
             }
             if (CURRENT.compareAndSet(this, before, bare.with(overlay))) {
-                return dropped;
+                return untold.isEmpty() ? changes : withPassed(untold, from, base, changes);
             }
         }
+    }
+
+    private static boolean isAt(Layer<RawObject> base, RawObject object) {
+        RawObject known = base.get(object.key());
+        return known != null && Version.of(known).equals(Version.of(object));
+    }
+
+    private static Set<Version> versions(List<Change> changes) {
+        Set<Version> versions = new HashSet<>();
+        for (Change change : changes) {
+            if (change instanceof Change.Added added) {
+                versions.add(Version.of(added.after()));
+            } else if (change instanceof Change.Updated updated) {
+                versions.add(Version.of(updated.after()));
+            } else if (change instanceof Change.Deleted deleted) {
+                versions.add(Version.of(deleted.before()));
+                versions.add(Version.of(deleted.lastKnown()));
+            }
+        }
+        return versions;
+    }
+
+    /** A UID that is there now passes after its change, one that is not before: no handler is told of an end and then of more. */
+    private static List<Change> withPassed(
+            List<RawObject> passed, Layer<RawObject> from, Layer<RawObject> to, List<Change> changes) {
+        List<Change> all = new ArrayList<>(changes.size() + passed.size());
+        List<Change> after = new ArrayList<>(0);
+        for (RawObject object : passed) {
+            RawObject now = to.get(object.key());
+            if (now != null && now.uid().equals(object.uid())) {
+                after.add(new Change.Passed(object, now));
+            } else {
+                all.add(new Change.Passed(object, from.get(object.key())));
+            }
+        }
+        all.addAll(changes);
+        all.addAll(after);
+        return all;
     }
 
     private boolean caughtUp(State state, Own own) {
@@ -401,7 +433,8 @@ final class Indexer {
             if (meant == null || !ResourceVersions.comparable(meant.resourceVersion())) {
                 return;
             }
-            if (CURRENT.compareAndSet(this, before, before.with(Own.deleted(meant)))) {
+            if (CURRENT.compareAndSet(
+                    this, before, before.with(Own.deleted(meant)))) { // which remembers what was shown
                 return;
             }
         }
@@ -480,6 +513,7 @@ final class Indexer {
         private final List<Change> others = new ArrayList<>();
         private final List<RawObject> doubted = new ArrayList<>();
         private Layer<RawObject> base = start.base;
+        private List<Change> changes = List.of();
         private @Nullable RawObject nextKnown;
         private @Nullable RawObject nextListed;
 
@@ -509,7 +543,8 @@ final class Indexer {
             Holes holes = nameless || !replaced.unread.isEmpty()
                     ? new Holes(Collections.unmodifiableSet(new TreeSet<>(replaced.unread)), nameless)
                     : Holes.NONE;
-            tellPassed(publish(reset ? start.epoch + 1 : start.epoch, version, holes, base), start.base, base, others);
+            deletes.addAll(others);
+            changes = publish(reset ? start.epoch + 1 : start.epoch, version, holes, base, deletes);
             if (nameless) {
                 for (Iterator<Own> kept = current.overlay.entries().iterator(); kept.hasNext(); ) {
                     RawObject written = kept.next().object();
@@ -528,8 +563,7 @@ final class Indexer {
 
         /** Deletes first, then adds and updates in key order (P-C3). */
         List<Change> changes() {
-            deletes.addAll(others);
-            return deletes;
+            return changes;
         }
 
         /** Kept although the list lacks them, since it held items without a key: to be asked for one by one. */

@@ -277,7 +277,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             return telling(indexer.apply(events.events()), ResourceEventHandler.Phase.LATER);
         }
         if (delta instanceof Delta.Bookmark bookmark) {
-            indexer.bookmark(bookmark.version());
+            return telling(indexer.bookmark(bookmark.version()), ResourceEventHandler.Phase.LATER);
         } else if (delta instanceof Delta.Replaced replaced) {
             return replacing(replaced.all());
         } else if (delta instanceof Delta.Begins begins) {

@@ -3,7 +3,10 @@ package io.homeostat.informer;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.OwnerRef;
 import io.homeostat.client.RawObject;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -14,8 +17,14 @@ import org.jspecify.annotations.Nullable;
  * @param version the version the write gave the object; for a deletion, which has none, the newest version of that UID known then
  * @param object the object as written; null when readers must no longer see that UID
  * @param fate what the write did to it
+ * @param superseded what readers saw of earlier own writes under this key, which handlers have not been told of yet; oldest first, at
+ *     most {@value #REMEMBERED}
  */
-record Own(ObjectKey key, String uid, String version, @Nullable RawObject object, Fate fate) {
+record Own(
+        ObjectKey key, String uid, String version, @Nullable RawObject object, Fate fate, List<RawObject> superseded) {
+    /** The most superseded writes of one key that are remembered; they are many only while the cache hears nothing. */
+    static final int REMEMBERED = 16;
+
     /** What a write did. */
     enum Fate {
         /** It exists, at {@code version}. */
@@ -27,15 +36,47 @@ record Own(ObjectKey key, String uid, String version, @Nullable RawObject object
     }
 
     static Own written(RawObject object) {
-        return new Own(object.key(), object.uid(), object.resourceVersion(), object, Fate.WRITTEN);
+        return new Own(object.key(), object.uid(), object.resourceVersion(), object, Fate.WRITTEN, List.of());
     }
 
     static Own left(RawObject object) {
-        return new Own(object.key(), object.uid(), object.resourceVersion(), null, Fate.LEFT);
+        return new Own(object.key(), object.uid(), object.resourceVersion(), null, Fate.LEFT, List.of());
     }
 
     static Own deleted(RawObject newestKnown) {
-        return new Own(newestKnown.key(), newestKnown.uid(), newestKnown.resourceVersion(), null, Fate.DELETED);
+        return new Own(
+                newestKnown.key(), newestKnown.uid(), newestKnown.resourceVersion(), null, Fate.DELETED, List.of());
+    }
+
+    /** The same, laid over {@code earlier}: what that one showed is not forgotten. */
+    Own over(@Nullable Own earlier) {
+        if (earlier == null || (earlier.object == null && earlier.superseded.isEmpty())) {
+            return this;
+        }
+        List<RawObject> all = earlier.shown();
+        return with(all.subList(Math.max(0, all.size() - REMEMBERED), all.size()));
+    }
+
+    /** All that readers saw because of it and of earlier own writes; oldest first. */
+    List<RawObject> shown() {
+        if (object == null) {
+            return superseded;
+        }
+        List<RawObject> all = new ArrayList<>(superseded.size() + 1);
+        all.addAll(superseded);
+        all.add(object);
+        return all;
+    }
+
+    /** The same, without the superseded writes that handlers have been told of. */
+    Own withoutSuperseded(Predicate<RawObject> told) {
+        return superseded.stream().noneMatch(told)
+                ? this
+                : with(superseded.stream().filter(told.negate()).toList());
+    }
+
+    private Own with(List<RawObject> remembered) {
+        return new Own(key, uid, version, object, fate, Collections.unmodifiableList(new ArrayList<>(remembered)));
     }
 
     /** How a {@link Layer} reads it. */

@@ -84,12 +84,47 @@ final class FakeServer {
     private long compacted;
     private final Map<Long, List<TestObject>> snapshots = new TreeMap<>();
     private long uids;
+    // What there was at each version; a restore begins another history.
+    private final List<TreeMap<Long, SortedTree<ObjectKey, RawObject>>> histories = new ArrayList<>();
+    private final Set<ObjectKey> onceUnreadable = new TreeSet<>();
     private final List<Committed> history = new ArrayList<>();
     private final RandomGenerator random;
 
     FakeServer(VirtualWorld world) {
         this.world = world;
         this.random = world.random("server");
+        histories.add(new TreeMap<>(Map.of(version, Indexer.nothing())));
+    }
+
+    /** What {@link WatchProperties} must know. */
+    WatchProperties.Truth truth() {
+        return new WatchProperties.Truth() {
+            @Override
+            public List<SortedTree<ObjectKey, RawObject>> at(String version) {
+                List<SortedTree<ObjectKey, RawObject>> had = new ArrayList<>();
+                for (TreeMap<Long, SortedTree<ObjectKey, RawObject>> one : histories) {
+                    var entry = version.isEmpty() ? null : one.floorEntry(Long.parseLong(version));
+                    if (entry != null) {
+                        had.add(entry.getValue());
+                    }
+                }
+                return had;
+            }
+
+            @Override
+            public boolean unreadable(ObjectKey key) {
+                return onceUnreadable.contains(key) || unreadable.contains(key);
+            }
+        };
+    }
+
+    private void record(WatchFrame.Kind kind, TestObject object) {
+        TreeMap<Long, SortedTree<ObjectKey, RawObject>> present = histories.get(histories.size() - 1);
+        SortedTree<ObjectKey, RawObject> before = present.lastEntry().getValue();
+        present.put(version, kind == WatchFrame.Kind.DELETED ? before.without(object.key()) : before.with(object));
+        if (unreadable.contains(object.key())) {
+            onceUnreadable.add(object.key());
+        }
     }
 
     // ---- what the world does to it
@@ -119,6 +154,7 @@ final class FakeServer {
 
     private void commit(WatchFrame.Kind kind, TestObject object) {
         history.add(new Committed(version, kind, object));
+        record(kind, object);
         for (Stream stream : List.copyOf(open)) {
             stream.say(frame(kind, object));
         }
@@ -146,6 +182,11 @@ final class FakeServer {
         snapshots.clear();
         objects.clear();
         objects.putAll(was);
+        SortedTree<ObjectKey, RawObject> restored = Indexer.nothing();
+        for (TestObject object : was.values()) {
+            restored = restored.with(object);
+        }
+        histories.add(new TreeMap<>(Map.of(toVersion, restored)));
     }
 
     /** All streams break off. */

@@ -157,9 +157,9 @@ class IndexerTest {
         // etcd was restored, and its versions passed ours before we looked.
         assertThat(replace(25, a.at(15), b, TestObject.of("d", "u4", 23)))
                 .containsExactly(
+                        new Change.Passed(TestObject.of("c", "u3", 40), null),
                         new Change.Updated(a.at(20), a.at(15)),
-                        new Change.Added(TestObject.of("d", "u4", 23)),
-                        new Change.Passed(TestObject.of("c", "u3", 40), null));
+                        new Change.Added(TestObject.of("d", "u4", 23)));
         assertThat(listed()).containsExactly("a:u1@15", "b:u2@19", "d:u4@23");
         assertThat(view().epoch()).isEqualTo(1);
         assertThat(view().resourceVersion()).isEqualTo("25");
@@ -172,9 +172,9 @@ class IndexerTest {
         List<Change> changes = apply(indexer, list(Freshness.CONSISTENT, 12, a.at(11)));
         assertThat(changes)
                 .containsExactly(
+                        new Change.Passed(TestObject.of("c", "u3", 22), null),
                         new Change.Deleted(TestObject.of("b", "u2", 19), TestObject.of("b", "u2", 19)),
-                        new Change.Updated(a.at(20), a.at(11)),
-                        new Change.Passed(TestObject.of("c", "u3", 22), null));
+                        new Change.Updated(a.at(20), a.at(11)));
         assertThat(view().epoch()).isEqualTo(1);
         assertThat(view().resourceVersion()).isEqualTo("12");
         assertThat(indexer.state().overlay().isEmpty()).isTrue();
@@ -260,6 +260,40 @@ class IndexerTest {
         assertThat(replace(30)).containsExactly(new Change.Passed(mine, null));
         assertThat(indexer.own(TestObject.of("c", "u3", 16))).isEqualTo(Outcome.PASSED);
         assertThat(indexer.passed(TestObject.of("c", "u3", 16))).hasSize(1);
+    }
+
+    @Test
+    void whatReadersSawOfAWriteIsToldAlsoWhenALaterOwnWriteHidIt() {
+        replace(10, a);
+        TestObject mine = TestObject.of("b", "u2", 15);
+        indexer.own(mine);
+        indexer.gone(mine.key(), "u2");
+        TestObject moved = a.at(16).ownedBy("o1");
+        indexer.own(moved);
+        indexer.own(a.at(17));
+        assertThat(replace(30, a.at(17)))
+                .as("the cache slept through all of it")
+                .containsExactly(
+                        new Change.Passed(mine, null),
+                        new Change.Updated(a, a.at(17)),
+                        new Change.Passed(moved, a.at(17)));
+        assertThat(indexer.state().overlay().isEmpty()).isTrue();
+    }
+
+    @Test
+    void whatTheWatchSaidOfOwnWritesIsNotSaidAgain() {
+        replace(10, a);
+        TestObject mine = TestObject.of("b", "u2", 15);
+        indexer.own(mine);
+        indexer.gone(mine.key(), "u2");
+        indexer.own(a.at(17));
+        indexer.own(a.at(18));
+        assertThat(events(added(mine), modified(a.at(17))))
+                .containsExactly(new Change.Added(mine), new Change.Updated(a, a.at(17)));
+        assertThat(events(modified(a.at(18)), gone(mine.at(19))))
+                .containsExactly(new Change.Updated(a.at(17), a.at(18)), new Change.Deleted(mine, mine.at(19)));
+        assertThat(indexer.state().overlay().isEmpty()).isTrue();
+        assertThat(indexer.bookmark("40")).isEmpty();
     }
 
     @Test
