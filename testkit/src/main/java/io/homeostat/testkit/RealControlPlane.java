@@ -693,7 +693,7 @@ public final class RealControlPlane implements AutoCloseable {
     }
 
     /** A port nobody listens on, below the range the kernel hands out for outgoing connections. */
-    private static int freePort() {
+    static int freePort() {
         for (int i = 0; i < 200; i++) {
             int candidate = ThreadLocalRandom.current().nextInt(20_000, 32_000);
             try (ServerSocket socket = new ServerSocket(candidate, 1, InetAddress.getLoopbackAddress())) {
