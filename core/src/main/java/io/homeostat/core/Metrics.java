@@ -32,12 +32,24 @@ public interface Metrics {
         }
     };
 
+    /**
+     * The same metrics, kept to the contract above by catching what they throw. For components that report.
+     *
+     * @param runtime of the component, for the time between two log lines
+     */
+    static Metrics contained(Metrics metrics, EngineRuntime runtime) {
+        return metrics == NONE ? NONE : new ContainedMetrics(metrics, runtime);
+    }
+
     /** A figure that only grows. */
     @Spi
     @FunctionalInterface
     interface Counter {
         /** Adds {@code amount}, 0 or more. */
         void add(long amount);
+
+        /** What it counted is gone for good: take it out of what is exported, if the library can. Nothing is added afterwards. */
+        default void close() {}
     }
 
     /** A distribution. */
@@ -46,6 +58,9 @@ public interface Metrics {
     interface Histogram {
         /** Records one value, in the unit the name ends with. */
         void record(double value);
+
+        /** What it measured is gone for good: take it out of what is exported, if the library can. Nothing is recorded afterwards. */
+        default void close() {}
     }
 
     /** A counter; {@code labels} are name, value, name, value. */

@@ -3,7 +3,6 @@ package io.homeostat.informer;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
-import io.homeostat.client.ResourceType;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,13 +11,13 @@ import org.jspecify.annotations.Nullable;
  */
 final class Cached<T extends HasMetadata> implements CachedObject<T> {
     private final RawObject raw;
-    private final ResourceType<T> type;
+    private final Decoder<T> decoder;
     // volatile: any thread may ask first; two that race decode twice, and the later result stays. Both are equal.
     private volatile @Nullable T decoded;
 
-    Cached(RawObject raw, ResourceType<T> type) {
+    Cached(RawObject raw, Decoder<T> decoder) {
         this.raw = raw;
-        this.type = type;
+        this.decoder = decoder;
     }
 
     @Override
@@ -35,7 +34,7 @@ final class Cached<T extends HasMetadata> implements CachedObject<T> {
     public T object() {
         T known = decoded;
         if (known == null) {
-            known = raw.decode(type);
+            known = decoder.decode(raw);
             decoded = known;
         }
         return known;
@@ -43,11 +42,11 @@ final class Cached<T extends HasMetadata> implements CachedObject<T> {
 
     @Override
     public T copy() {
-        return raw.decode(type);
+        return decoder.decode(raw);
     }
 
     @Override
     public String toString() {
-        return type + " " + raw.key() + " at " + raw.resourceVersion();
+        return decoder.type() + " " + raw.key() + " at " + raw.resourceVersion();
     }
 }

@@ -45,12 +45,14 @@ final class DeltaFifo {
         record Then(Runnable next) implements Delta {}
     }
 
-    // Confined to the informer's lane.
+    // Confined to the informer's lane, but size.
     private final ArrayDeque<Delta> log = new ArrayDeque<>();
     private long bytes;
+    private volatile int size; // changed on the lane, read by whoever watches
 
     void add(Delta delta) {
         log.addLast(delta);
+        size = log.size();
         if (delta instanceof Delta.Events events) {
             bytes += events.bytes;
         }
@@ -59,10 +61,16 @@ final class DeltaFifo {
     @Nullable
     Delta poll() {
         Delta first = log.pollFirst();
+        size = log.size();
         if (first instanceof Delta.Events events) {
             bytes -= events.bytes;
         }
         return first;
+    }
+
+    /** How many entries wait. Any thread. */
+    int size() {
+        return size;
     }
 
     boolean isEmpty() {

@@ -36,7 +36,7 @@ final class Doubts {
         void gone(Doubt doubt);
 
         /** It is there and cannot be read. */
-        void unreadable(ObjectKey key);
+        void unreadable(ObjectKey key, String problem);
     }
 
     private static final Backoff PACE = new Backoff(Duration.ofSeconds(1), 2, Duration.ofMinutes(5), 0.5);
@@ -115,8 +115,8 @@ final class Doubts {
             verdict.gone(doubt);
         } else {
             failures++;
-            if (cause instanceof ApiException.Malformed || cause instanceof ApiException.Undecodable) {
-                verdict.unreadable(doubt.key());
+            if (cause instanceof ApiException.Malformed malformed) {
+                verdict.unreadable(doubt.key(), malformed.answer().message());
             }
             if (open.remove(doubt)) {
                 open.addLast(doubt);

@@ -5,7 +5,6 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.OwnerRef;
 import io.homeostat.client.RawObject;
-import io.homeostat.client.ResourceType;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.informer.ResourceEventHandler.Merged;
@@ -54,11 +53,12 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     private static final Logger LOG = LoggerFactory.getLogger(HandlerLane.class);
 
     private final String name;
-    private final ResourceType<T> type;
+    private final Decoder<T> decoder;
     private final ResourceEventHandler<T> handler;
     private final EngineRuntime runtime;
     private final Lane lane;
     private final Runnable onClose;
+    private final InformerMetrics.Handler figures;
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -81,21 +81,32 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
 
     HandlerLane(
             String name,
-            ResourceType<T> type,
+            Decoder<T> decoder,
             ResourceEventHandler<T> handler,
             EngineRuntime runtime,
+            InformerMetrics figures,
             java.util.function.Consumer<HandlerLane<T>> onClose) {
         this.name = name;
-        this.type = type;
+        this.decoder = decoder;
         this.handler = handler;
         this.runtime = runtime;
         this.lane = runtime.userLane("handler " + name);
         this.onClose = () -> onClose.accept(this);
+        this.figures = figures.handler(name, this::waiting);
     }
 
     @Override
     public CompletionStage<Void> synced() {
         return synced.minimalCompletionStage();
+    }
+
+    private long waiting() {
+        lock.lock();
+        try {
+            return waiting.size();
+        } finally {
+            lock.unlock();
+        }
     }
 
     boolean isClosed() {
@@ -159,8 +170,9 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             lock.unlock();
         }
         lane.close();
-        synced.completeExceptionally(new IllegalStateException(
-                "The handler " + name + " of " + type + " was closed before it had seen every initial object"));
+        figures.close();
+        synced.completeExceptionally(new IllegalStateException("The handler " + name + " of " + decoder.type()
+                + " was closed before it had seen every initial object"));
         onClose.run();
     }
 
@@ -252,10 +264,11 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     }
 
     private void report(String method, RawObject object, Throwable problem) {
+        figures.failures().add(1);
         boolean isNew = thrown.size() < KNOWN_THROWS && thrown.add(problem.getClass());
         var event = (isNew ? LOG.atError().setCause(problem) : LOG.atWarn())
                 .addKeyValue("handler", name)
-                .addKeyValue("resource", type)
+                .addKeyValue("resource", decoder.type())
                 .addKeyValue("object", object.key());
         event.log(
                 "{} threw {}; the step counts as done",
@@ -264,7 +277,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     }
 
     private CachedObject<T> cached(RawObject raw) {
-        return new Cached<>(raw, type);
+        return new Cached<>(raw, decoder);
     }
 
     private Merged<T> merged(@Nullable RawObject from, Versions versions) {
@@ -275,6 +288,9 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         owners.addAll(versions.owners());
         List<CachedObject<T>> between = new ArrayList<>(versions.between.size());
         versions.between.forEach(raw -> between.add(cached(raw)));
+        if (versions.count > 1) {
+            figures.merged().add(versions.count - 1);
+        }
         return new Merged<>(
                 versions.count,
                 Collections.unmodifiableSet(owners),
@@ -284,7 +300,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
 
     @Override
     public String toString() {
-        return "handler " + name + " of " + type;
+        return "handler " + name + " of " + decoder.type();
     }
 
     /** What waits for one key. Guarded by the lock until taken, then the user lane's. */

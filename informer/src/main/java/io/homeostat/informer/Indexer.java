@@ -88,6 +88,14 @@ final class Indexer {
             return new State(epoch, version, holes, base, nextOverlay);
         }
 
+        /** What a reader sees under that key. */
+        @Nullable
+        RawObject seen(ObjectKey key) {
+            RawObject known = base.get(key);
+            Own own = overlay.get(key);
+            return own == null ? known : own.over(known);
+        }
+
         /** Whether everything up to {@code other} has been applied. False when it cannot be told. */
         boolean covers(String other) {
             return ResourceVersions.comparable(version)

@@ -11,15 +11,16 @@ import io.homeostat.client.Write;
 import io.homeostat.client.WriteObserver;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
+import io.homeostat.core.Metrics;
 import io.homeostat.core.Registration;
 import io.homeostat.informer.DeltaFifo.Delta;
 import io.homeostat.informer.InformerState.Phase;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.Iterator;
 import java.util.List;
-import java.util.Set;
-import java.util.TreeSet;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -66,14 +67,18 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final List<Listening> listeners = new CopyOnWriteArrayList<>();
 
+    private final InformerMetrics metrics;
+
     // volatile: written on the lane, read by anyone who asks for the state.
     private volatile Status status;
+    private volatile long heardAt; // as status
     private volatile boolean closed; // set once by any thread; the lane and writers stop at it
 
     // All below: confined to the lane.
     private final DeltaFifo fifo = new DeltaFifo();
     private final List<HandlerLane<?>> handlers = new ArrayList<>();
-    private final TreeSet<ObjectKey> quarantined = new TreeSet<>();
+    private final Quarantine quarantine = new Quarantine();
+    private long workBegan;
     private @Nullable Work work;
     private boolean pumping;
     private boolean turnAsked;
@@ -81,11 +86,29 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     /** What {@link #state} tells beside what the Indexer knows. */
     private record Status(
             Phase phase,
-            long since,
+            Instant since,
             boolean filled,
-            @Nullable ApiException lastError,
+            boolean heard,
+            InformerState.@Nullable Problem problem,
             long relists,
-            Set<ObjectKey> quarantined) {}
+            Map<ObjectKey, String> quarantine,
+            int unnamed) {
+        Status in(Phase next, Instant from, InformerState.@Nullable Problem latest) {
+            return new Status(next, from, filled, heard, latest, relists, quarantine, unnamed);
+        }
+
+        Status filledBy(long lists, int withoutName) {
+            return new Status(phase, since, true, true, problem, lists, quarantine, withoutName);
+        }
+
+        Status thatHeard() {
+            return heard ? this : new Status(phase, since, filled, true, problem, relists, quarantine, unnamed);
+        }
+
+        Status with(Map<ObjectKey, String> unreadable) {
+            return new Status(phase, since, filled, heard, problem, relists, unreadable, unnamed);
+        }
+    }
 
     /** One registration, even where the same listener is registered twice. */
     private static final class Listening {
@@ -96,7 +119,13 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         }
     }
 
-    Informer(EngineRuntime runtime, ApiClient client, ResourceType<?> type, String namespace, String labelSelector) {
+    Informer(
+            EngineRuntime runtime,
+            ApiClient client,
+            Metrics sink,
+            ResourceType<?> type,
+            String namespace,
+            String labelSelector) {
         this.runtime = runtime;
         this.type = type;
         this.namespace = namespace;
@@ -111,7 +140,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
         this.reflector = new Reflector(runtime, client, type, selection, lane, this);
         this.doubts = new Doubts(runtime, client, type, lane, this);
-        this.status = new Status(Phase.IDLE, runtime.nanos(), false, null, 0, Set.of());
+        this.status = new Status(Phase.IDLE, runtime.wallClock(), false, false, null, 0, Map.of(), 0);
+        this.metrics = new InformerMetrics(sink, name, type);
+        metrics.show(this);
     }
 
     void start() {
@@ -132,14 +163,29 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
 
     InformerState state() {
         Status now = status;
+        Indexer.State store = indexer.state();
         return new InformerState(
+                name,
                 now.phase,
                 now.since,
                 now.filled,
-                now.lastError,
-                indexer.state().version(),
+                now.problem,
+                store.version(),
+                store.epoch(),
+                now.heard ? Duration.ofNanos(Math.max(0, runtime.nanos() - heardAt)) : null,
                 now.relists,
-                now.quarantined);
+                now.quarantine,
+                now.unnamed);
+    }
+
+    /** How many entries of the log wait. */
+    int queued() {
+        return fifo.size();
+    }
+
+    /** What a handler of that name reports its figures to. */
+    InformerMetrics metrics() {
+        return metrics;
     }
 
     Registration onStateChange(Consumer<InformerState> listener) {
@@ -224,6 +270,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             }
             handlers.clear();
             listeners.clear();
+            metrics.close();
             synced.completeExceptionally(
                     new IllegalStateException("The informer of " + name + " was closed before its cache was complete"));
             lane.close();
@@ -244,12 +291,14 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                     if (next == null) {
                         break;
                     }
+                    workBegan = runtime.nanos();
                     work = begin(next);
                 }
                 if (!work.advance()) {
                     break;
                 }
                 work = null;
+                metrics.processingSeconds.record((runtime.nanos() - workBegan) / 1e9);
                 if (lane.shouldYield()) {
                     break;
                 }
@@ -273,7 +322,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     private Work begin(Delta delta) {
         if (delta instanceof Delta.Events events) {
             lane.charge((int) Math.min(events.bytes(), Integer.MAX_VALUE));
-            heal(events.events());
+            heal(events.events(), indexer.state().version());
             return telling(indexer.apply(events.events()), ResourceEventHandler.Phase.LATER);
         }
         if (delta instanceof Delta.Bookmark bookmark) {
@@ -350,19 +399,13 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                     .log("The server's versions went back (etcd restored?): the cache begins a new epoch");
         }
         doubts.clear();
-        quarantined.clear();
-        quarantined.addAll(all.unread());
         for (RawObject kept : replacement.doubted()) {
             doubt(kept.key());
         }
         all.unread().forEach(this::doubt);
-        status = new Status(
-                status.phase,
-                status.since,
-                true,
-                status.lastError,
-                reflector.relists(),
-                Collections.unmodifiableSet(new TreeSet<>(quarantined)));
+        quarantine.listed(all.unread(), indexer.state());
+        status = status.filledBy(reflector.relists(), all.nameless());
+        quarantined();
         if (first) {
             for (HandlerLane<?> handler : handlers) {
                 handler.initialsOffered();
@@ -400,32 +443,65 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         };
     }
 
-    /** A new version of an unreadable object heals it. */
-    private void heal(List<WatchFrame.Event> events) {
-        if (quarantined.isEmpty()) {
+    /** A new version of an unreadable object heals it; a frame that comes again does not. */
+    private void heal(List<WatchFrame.Event> events, String before) {
+        if (quarantine.isEmpty()) {
             return;
         }
         for (WatchFrame.Event event : events) {
-            doubts.settle(event.object().key());
-            release(event.object().key());
+            RawObject object = event.object();
+            if (Indexer.newer(object.resourceVersion(), before)) {
+                doubts.settle(object.key());
+                quarantine.release(object.key());
+            }
         }
+        quarantined();
     }
 
-    private void release(ObjectKey key) {
-        if (quarantined.remove(key)) {
-            publishQuarantine();
+    /** Shows, logs and tells what is in quarantine, if that has changed. */
+    private void quarantined() {
+        Map<ObjectKey, String> before = status.quarantine;
+        Map<ObjectKey, String> now = quarantine.problems();
+        if (before.equals(now)) {
+            return;
         }
+        status = status.with(now);
+        now.forEach((key, problem) -> {
+            if (!problem.equals(before.get(key))) {
+                LOG.atWarn()
+                        .addKeyValue("resource", name)
+                        .addKeyValue("object", key)
+                        .addKeyValue("problem", problem)
+                        .log("An object cannot be read; it is contained, its siblings go on");
+            }
+        });
+        before.forEach((key, problem) -> {
+            if (!now.containsKey(key)) {
+                LOG.atInfo()
+                        .addKeyValue("resource", name)
+                        .addKeyValue("object", key)
+                        .log("The object that could not be read has healed, or is gone");
+            }
+        });
+        tellListeners();
     }
 
-    private void publishQuarantine() {
-        Status now = status;
-        status = new Status(
-                now.phase,
-                now.since,
-                now.filled,
-                now.lastError,
-                now.relists,
-                Collections.unmodifiableSet(new TreeSet<>(quarantined)));
+    /** Somebody asked for an object that does not decode. Any thread. */
+    void undecodable(RawObject object, ApiException.Undecodable problem) {
+        String text = Quarantine.text(problem);
+        if (text.equals(status.quarantine.get(object.key()))) {
+            return; // known; it may be asked for often
+        }
+        onLane(() -> {
+            if (quarantine.undecodable(object, text, indexer.state())) {
+                quarantined();
+            }
+        });
+    }
+
+    private void heard() {
+        heardAt = runtime.nanos();
+        status = status.thatHeard();
     }
 
     // ---- what the Reflector calls, on the lane
@@ -447,6 +523,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
 
     @Override
     public void events(List<WatchFrame.Event> events) {
+        heard();
         long bytes = 0;
         for (WatchFrame.Event event : events) {
             bytes += event.object().bytes().length;
@@ -457,12 +534,16 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
 
     @Override
     public void bookmark(String version) {
+        heard();
         fifo.add(new Delta.Bookmark(version));
         pump();
     }
 
     @Override
     public void replaced(Indexer.Replaced all) {
+        heard();
+        metrics.lists.add(1);
+        metrics.itemsPerList.record(all.items().size());
         fifo.add(new Delta.Replaced(all));
         pump();
     }
@@ -480,13 +561,15 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
 
     @Override
     public void unread(String problem, @Nullable ObjectKey key) {
-        LOG.atWarn()
-                .addKeyValue("resource", name)
-                .addKeyValue("object", key == null ? "unknown" : key)
-                .addKeyValue("problem", problem)
-                .log("The server sent something that cannot be read; it is contained, its siblings go on");
-        if (key != null && quarantined.add(key)) {
-            publishQuarantine();
+        if (key != null) {
+            quarantine.unreadable(key, problem);
+            quarantined();
+        } else if (status.unnamed == 0) {
+            // A list says each time how many there are; that is kept in the state.
+            LOG.atWarn()
+                    .addKeyValue("resource", name)
+                    .addKeyValue("problem", problem)
+                    .log("Something that shows no name cannot be read; nothing is taken as gone because of it");
         }
     }
 
@@ -494,27 +577,32 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     public void entered(Phase phase, String verb, @Nullable ApiException cause) {
         Status before = status;
         boolean changed = before.phase != phase;
-        ApiException error = cause != null ? cause : phase == Phase.WATCHING ? null : before.lastError;
-        status = new Status(
-                phase,
-                changed ? runtime.nanos() : before.since,
-                before.filled,
-                error,
-                before.relists,
-                before.quarantined);
-        if (!changed) {
-            return;
+        InformerState.Problem problem = phase == Phase.WATCHING ? null : before.problem;
+        Instant now = changed || cause != null ? runtime.wallClock() : before.since;
+        if (cause != null) {
+            problem = new InformerState.Problem(verb, type.toString(), cause, now);
+            metrics.problem(verb, cause);
         }
-        log(before.phase, phase, verb, cause);
+        status = before.in(phase, changed ? now : before.since, problem);
+        if (changed) {
+            log(before.phase, phase, verb, cause);
+            tellListeners();
+        }
+    }
+
+    private void tellListeners() {
         InformerState now = state();
         for (Listening listening : listeners) {
             try {
                 listening.told.accept(now);
-            } catch (RuntimeException | AssertionError | StackOverflowError | LinkageError problem) {
+            } catch (Throwable problem) {
+                if (problem instanceof VirtualMachineError && !(problem instanceof StackOverflowError)) {
+                    throw problem;
+                }
                 LOG.atError()
                         .setCause(problem)
                         .addKeyValue("resource", name)
-                        .addKeyValue("phase", phase)
+                        .addKeyValue("phase", now.phase())
                         .log("A listener to the informer's state threw; the informer goes on");
             }
         }
@@ -548,10 +636,14 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         pump();
     }
 
+    private void release(ObjectKey key) {
+        quarantine.release(key);
+        quarantined();
+    }
+
     @Override
-    public void unreadable(ObjectKey key) {
-        if (quarantined.add(key)) {
-            publishQuarantine();
-        }
+    public void unreadable(ObjectKey key, String problem) {
+        quarantine.unreadable(key, problem);
+        quarantined();
     }
 }

@@ -6,6 +6,7 @@ import io.homeostat.client.ApiClient;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.WriteObserver;
 import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Metrics;
 import io.homeostat.core.Registration;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -42,6 +43,7 @@ final class InformerRegistry implements SharedInformers {
 
     private final EngineRuntime runtime;
     private final ApiClient client;
+    private final Metrics metrics;
     private final Registration observation;
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -54,8 +56,9 @@ final class InformerRegistry implements SharedInformers {
     // Read by every write without the lock; changed under it.
     private final List<Informer> running = new CopyOnWriteArrayList<>();
 
-    InformerRegistry(EngineRuntime runtime, ApiClient client) {
+    InformerRegistry(EngineRuntime runtime, ApiClient client, Metrics metrics) {
         this.runtime = runtime;
+        this.metrics = Metrics.contained(metrics, runtime);
         this.client = client;
         this.observation = client.observeWrites(this::written);
     }
@@ -87,7 +90,7 @@ final class InformerRegistry implements SharedInformers {
             }
             Shared known = shared.get(identity);
             isNew = known == null;
-            found = known == null ? new Shared(new Informer(runtime, client, type, space, selector)) : known;
+            found = known == null ? new Shared(new Informer(runtime, client, metrics, type, space, selector)) : known;
             if (isNew) {
                 shared.put(identity, found);
                 running.add(found.informer);
@@ -101,6 +104,18 @@ final class InformerRegistry implements SharedInformers {
         }
         Shared held = found;
         return new Hold<>(runtime, type, held.informer, () -> release(identity, held));
+    }
+
+    @Override
+    public List<InformerState> states() {
+        List<Shared> all;
+        lock.lock();
+        try {
+            all = List.copyOf(shared.values());
+        } finally {
+            lock.unlock();
+        }
+        return all.stream().map(one -> one.informer.state()).toList();
     }
 
     private void release(Identity identity, Shared held) {
@@ -140,7 +155,7 @@ final class InformerRegistry implements SharedInformers {
     /** One user's hold: typed, and with the handlers this user added. */
     private static final class Hold<T extends HasMetadata> implements SharedInformer<T> {
         private final EngineRuntime runtime;
-        private final ResourceType<T> type;
+        private final Decoder<T> decoder;
         private final Informer informer;
         private final Runnable release;
         private final ReentrantLock lock = new ReentrantLock();
@@ -153,19 +168,19 @@ final class InformerRegistry implements SharedInformers {
 
         Hold(EngineRuntime runtime, ResourceType<T> type, Informer informer, Runnable release) {
             this.runtime = runtime;
-            this.type = type;
+            this.decoder = new Decoder<>(type, informer::undecodable);
             this.informer = informer;
             this.release = release;
         }
 
         @Override
         public ResourceType<T> type() {
-            return type;
+            return decoder.type();
         }
 
         @Override
         public Snapshot<T> snapshot() {
-            return new View<>(informer.snapshot(), type);
+            return new View<>(informer.snapshot(), decoder);
         }
 
         @Override
@@ -192,7 +207,7 @@ final class InformerRegistry implements SharedInformers {
 
         @Override
         public HandlerRegistration addHandler(String name, ResourceEventHandler<T> handler) {
-            HandlerLane<T> added = new HandlerLane<>(name, type, handler, runtime, gone -> {
+            HandlerLane<T> added = new HandlerLane<>(name, decoder, handler, runtime, informer.metrics(), gone -> {
                 informer.remove(gone);
                 forget(gone);
             });
@@ -212,7 +227,7 @@ final class InformerRegistry implements SharedInformers {
                 lock.unlock();
             }
             registration.close();
-            throw new IllegalStateException("Cannot add " + what + " to the informer of " + type + ": it is closed");
+            throw new IllegalStateException("Cannot add " + what + " to the informer of " + type() + ": it is closed");
         }
 
         private void forget(Registration registration) {

@@ -3,29 +3,61 @@ package io.homeostat.informer;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.core.Experimental;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an informer is doing, for people and probes.
+ * What an informer is doing, for people and probes. Holds names, versions and the server's words, never contents of objects.
  *
+ * @param name what the informer caches: {@code pods/v1 in kube-system with app=web}
  * @param phase what it does now
- * @param sinceNanos when that began, on the runtime's clock
+ * @param since when that began, by the wall clock
  * @param synced whether the cache has been complete once
- * @param lastError the last refusal or break of a list or watch; null when there was none since the last success
- * @param resourceVersion where the cache is
+ * @param lastProblem the last refusal or break of a list or watch; null when there was none since the last success
+ * @param resourceVersion where the cache is; {@code ""} before the first list
+ * @param epoch how often the server's versions went back
+ * @param lastEventAge how long the server has said nothing, bookmarks included; null when it never has
  * @param relists how many lists (or streamed lists) there were
- * @param quarantined keys whose newest version could not be read
+ * @param quarantine keys whose newest version could not be read or decoded, with what was found; in key order
+ * @param unnamed how many items of the last list could not be read and did not even show their key
  */
 @Experimental
 public record InformerState(
+        String name,
         Phase phase,
-        long sinceNanos,
+        Instant since,
         boolean synced,
-        @Nullable ApiException lastError,
+        @Nullable Problem lastProblem,
         String resourceVersion,
+        long epoch,
+        @Nullable Duration lastEventAge,
         long relists,
-        Set<ObjectKey> quarantined) {
+        Map<ObjectKey, String> quarantine,
+        int unnamed) {
+    /**
+     * A list or watch that was refused or broke.
+     *
+     * @param verb {@code list} or {@code watch}
+     * @param resource {@code deployments.apps/v1}
+     * @param answer what came instead
+     * @param at when, by the wall clock
+     */
+    @Experimental
+    public record Problem(String verb, String resource, ApiException answer, Instant at) {}
+
+    /** The answer of {@link #lastProblem}; null when there is none. */
+    public @Nullable ApiException lastError() {
+        return lastProblem == null ? null : lastProblem.answer;
+    }
+
+    /** The keys of {@link #quarantine}. */
+    public Set<ObjectKey> quarantined() {
+        return quarantine.keySet();
+    }
+
     /** The states of the Reflector. */
     public enum Phase {
         /** Not started. */

@@ -27,7 +27,8 @@ public interface SharedInformer<T extends HasMetadata> extends Registration {
     InformerState state();
 
     /**
-     * Calls {@code listener} on each change of {@link InformerState#phase}, on an engine lane: it must be quick.
+     * Calls {@code listener} on each change of {@link InformerState#phase} and {@link InformerState#quarantine}, on an engine lane: it
+     * must be quick. What it throws is logged.
      */
     Registration onStateChange(java.util.function.Consumer<InformerState> listener);
 

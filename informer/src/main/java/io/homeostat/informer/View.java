@@ -3,7 +3,6 @@ package io.homeostat.informer;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
-import io.homeostat.client.ResourceType;
 import io.homeostat.informer.Indexer.State;
 import java.util.ArrayList;
 import java.util.Iterator;
@@ -15,11 +14,11 @@ import org.jspecify.annotations.Nullable;
 /** One {@link State} seen as objects of one class (D29): the server's part with the own writes laid over it. */
 final class View<T extends HasMetadata> implements Snapshot<T> {
     private final State state;
-    private final ResourceType<T> type;
+    private final Decoder<T> decoder;
 
-    View(State state, ResourceType<T> type) {
+    View(State state, Decoder<T> decoder) {
         this.state = state;
-        this.type = type;
+        this.decoder = decoder;
     }
 
     /** What this is a view of. */
@@ -29,8 +28,8 @@ final class View<T extends HasMetadata> implements Snapshot<T> {
 
     @Override
     public Optional<CachedObject<T>> get(ObjectKey key) {
-        RawObject seen = seen(key);
-        return seen == null ? Optional.empty() : Optional.of(new Cached<>(seen, type));
+        RawObject seen = state.seen(key);
+        return seen == null ? Optional.empty() : Optional.of(new Cached<>(seen, decoder));
     }
 
     @Override
@@ -53,7 +52,7 @@ final class View<T extends HasMetadata> implements Snapshot<T> {
                 nextBase = next(base);
             }
             if (seen != null) {
-                all.add(new Cached<>(seen, type));
+                all.add(new Cached<>(seen, decoder));
             }
         }
         return all;
@@ -67,7 +66,7 @@ final class View<T extends HasMetadata> implements Snapshot<T> {
         List<Own> overlay = state.overlay().inNamespace(namespace);
         if (overlay.isEmpty()) {
             for (RawObject raw : base) {
-                found.add(new Cached<>(raw, type));
+                found.add(new Cached<>(raw, decoder));
             }
             return found;
         }
@@ -111,18 +110,12 @@ final class View<T extends HasMetadata> implements Snapshot<T> {
         return state.epoch();
     }
 
-    private @Nullable RawObject seen(ObjectKey key) {
-        RawObject base = state.base().get(key);
-        Own own = state.overlay().get(key);
-        return own == null ? base : own.over(base);
-    }
-
     private List<CachedObject<T>> seen(Iterable<ObjectKey> keys) {
         List<CachedObject<T>> found = new ArrayList<>();
         for (ObjectKey key : keys) {
-            RawObject seen = seen(key);
+            RawObject seen = state.seen(key);
             if (seen != null) {
-                found.add(new Cached<>(seen, type));
+                found.add(new Cached<>(seen, decoder));
             }
         }
         return found;

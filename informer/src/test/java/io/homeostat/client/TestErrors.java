@@ -28,6 +28,11 @@ public final class TestErrors {
                 null);
     }
 
+    /** An object that scans and does not decode. */
+    public static ApiException undecodable(String found) {
+        return new ApiException.Undecodable("test request", ApiException.Answer.none(found), null);
+    }
+
     /** An answer that is no object. */
     public static ApiException malformed() {
         return new ApiException.Malformed("test request", ApiException.Answer.none("not an object"), null);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.homeostat.client.OwnerRef;
+import io.homeostat.core.Metrics;
 import io.homeostat.informer.ResourceEventHandler.Merged;
 import io.homeostat.informer.ResourceEventHandler.Phase;
 import io.homeostat.virtualruntime.SeedFailed;
@@ -19,6 +20,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class HandlerLaneTest {
+    private static final InformerMetrics FIGURES = new InformerMetrics(Metrics.NONE, "test", TestObject.TYPE);
+
     private final VirtualWorld world = VirtualWorld.seeded(1);
     private final VirtualProcess process = world.process("operator");
     private final CompletableFuture<Void> gate = new CompletableFuture<>();
@@ -31,7 +34,7 @@ class HandlerLaneTest {
     }
 
     private HandlerLane<ConfigMap> lane(Recording recording) {
-        return new HandlerLane<>("test", TestObject.TYPE, recording, process, gone -> {});
+        return new HandlerLane<>("test", TestObject.DECODER, recording, process, FIGURES, gone -> {});
     }
 
     /** A handler that is stuck in its first step until the gate opens. */

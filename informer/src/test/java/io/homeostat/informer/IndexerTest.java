@@ -57,7 +57,7 @@ class IndexerTest {
     }
 
     private View<ConfigMap> view() {
-        return new View<>(indexer.state(), TestObject.TYPE);
+        return new View<>(indexer.state(), TestObject.DECODER);
     }
 
     private List<String> listed() {
@@ -385,12 +385,12 @@ class IndexerTest {
         TestObject in = a.labelled("app", "web");
         apply(selected, list(10, in));
         selected.own(in.at(12).labelled("app", "db"));
-        assertThat(new View<>(selected.state(), TestObject.TYPE).list()).isEmpty();
+        assertThat(new View<>(selected.state(), TestObject.DECODER).list()).isEmpty();
         selected.own(TestObject.of("b", "u2", 13).labelled("app", "db"));
         assertThat(selected.state().overlay().size()).isEqualTo(1);
         // Left at 12, came back at 14, all in one batch: an entry pinned to the UID would hide it for ever.
         selected.apply(List.of(gone(in.at(12)), added(in.at(14))));
-        assertThat(new View<>(selected.state(), TestObject.TYPE).list()).hasSize(1);
+        assertThat(new View<>(selected.state(), TestObject.DECODER).list()).hasSize(1);
         assertThat(selected.state().overlay().isEmpty()).isTrue();
     }
 
@@ -408,7 +408,7 @@ class IndexerTest {
         apply(planted, list(10, a));
         assertThat(planted.own(a.at(12))).isEqualTo(Outcome.IDLE);
         planted.gone(a.key(), "u1");
-        assertThat(new View<>(planted.state(), TestObject.TYPE).list()).hasSize(1);
+        assertThat(new View<>(planted.state(), TestObject.DECODER).list()).hasSize(1);
     }
 
     @Test

@@ -83,7 +83,7 @@ class OverlayStressTest {
         assertThat(indexer.state().overlay().isEmpty())
                 .as("overlay after everything was applied")
                 .isTrue();
-        assertThat(new View<ConfigMap>(indexer.state(), TestObject.TYPE).list())
+        assertThat(new View<ConfigMap>(indexer.state(), TestObject.DECODER).list())
                 .extracting(CachedObject::raw)
                 .containsExactlyInAnyOrderElementsOf(new ArrayList<RawObject>(server.objects.values()));
     }
@@ -112,7 +112,7 @@ class OverlayStressTest {
     private void read(List<Thread> writers) {
         Map<String, String> newest = new HashMap<>();
         while (writers.stream().anyMatch(Thread::isAlive)) {
-            for (CachedObject<ConfigMap> object : new View<ConfigMap>(indexer.state(), TestObject.TYPE).list()) {
+            for (CachedObject<ConfigMap> object : new View<ConfigMap>(indexer.state(), TestObject.DECODER).list()) {
                 String version = object.raw().resourceVersion();
                 String before = newest.put(object.raw().uid(), version);
                 require(
@@ -123,7 +123,7 @@ class OverlayStressTest {
     }
 
     private @Nullable RawObject seen(ObjectKey key) {
-        return new View<ConfigMap>(indexer.state(), TestObject.TYPE)
+        return new View<ConfigMap>(indexer.state(), TestObject.DECODER)
                 .get(key)
                 .map(CachedObject::raw)
                 .orElse(null);

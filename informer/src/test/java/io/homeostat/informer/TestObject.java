@@ -7,6 +7,7 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.OwnerRef;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceType;
+import io.homeostat.client.TestErrors;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
@@ -22,6 +23,7 @@ record TestObject(
         @Nullable String deletionTimestamp)
         implements RawObject {
     static final ResourceType<ConfigMap> TYPE = ResourceType.of(ConfigMap.class);
+    static final Decoder<ConfigMap> DECODER = new Decoder<>(TYPE, (object, problem) -> {});
 
     static TestObject of(String name, String uid, long version) {
         return new TestObject(new ObjectKey("ns", name), uid, Long.toString(version), Map.of(), List.of(), null);
@@ -78,6 +80,9 @@ record TestObject(
 
     @Override
     public <T extends HasMetadata> T decode(ResourceType<T> type) {
+        if (labels.containsKey("undecodable")) {
+            throw TestErrors.undecodable("version " + resourceVersion + " does not decode: at spec.replicas: a text");
+        }
         return type.objectClass()
                 .cast(new ConfigMapBuilder()
                         .withNewMetadata()

@@ -128,7 +128,7 @@ class WatchPropertiesTest {
     private final TestObject a = TestObject.of("a", "u1", 10);
 
     private void see(Indexer store) {
-        properties.observe(new View<>(store.state(), TestObject.TYPE), Phase.WATCHING);
+        properties.observe(new View<>(store.state(), TestObject.DECODER), Phase.WATCHING);
     }
 
     private void list(Indexer store, long version, TestObject... objects) {
@@ -142,7 +142,7 @@ class WatchPropertiesTest {
     }
 
     private static CachedObject<ConfigMap> cached(TestObject object) {
-        return new Cached<>(object, TestObject.TYPE);
+        return new Cached<>(object, TestObject.DECODER);
     }
 
     private static Merged<ConfigMap> one() {

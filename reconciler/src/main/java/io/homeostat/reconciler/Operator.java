@@ -3,8 +3,10 @@ package io.homeostat.reconciler;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.BlockingApiClient;
 import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Metrics;
 import io.homeostat.core.Stable;
 import io.homeostat.core.Transport;
+import io.homeostat.informer.InformerState;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -42,6 +44,7 @@ public final class Operator {
     private final List<ReconcileObserver> observers = new ArrayList<>();
     private final Map<String, Flag> flags = new LinkedHashMap<>();
     private @Nullable ClusterSource defaultCluster;
+    private Metrics metrics = Metrics.NONE;
     private String namespace = "";
     private Duration drainTimeout = Duration.ofSeconds(20);
     private Dispatcher.Limits limits = Dispatcher.Limits.DEFAULT;
@@ -54,6 +57,9 @@ public final class Operator {
 
         /** What each controller is doing. */
         List<ControllerState> controllers();
+
+        /** What the caches of the controllers are doing: each resource once, however many controllers read it. */
+        List<InformerState> caches();
 
         /**
          * Takes no new work, waits for what is under way, interrupts it at the drain timeout. May be called again.
@@ -138,6 +144,12 @@ public final class Operator {
         return this;
     }
 
+    /** Reports figures to {@code library}; by default to nobody. Names and labels are those of controller-runtime and client-go. */
+    public Operator metrics(Metrics library) {
+        this.metrics = library;
+        return this;
+    }
+
     /** Works in one namespace only; by default, and with {@code ""}, in all. Setting {@code --namespace}. */
     public Operator namespace(String only) {
         this.namespace = only;
@@ -215,6 +227,10 @@ public final class Operator {
 
     String name() {
         return name;
+    }
+
+    Metrics metrics() {
+        return metrics;
     }
 
     String namespace() {

@@ -4,6 +4,7 @@ import io.homeostat.client.ApiClient;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.core.Transport;
+import io.homeostat.informer.InformerState;
 import io.homeostat.informer.SharedInformers;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -43,7 +44,7 @@ final class OperatorRun implements Operator.Running {
         this.drain = operator.drainTimeout();
         this.lane = runtime.lane("operator/" + name);
         this.client = ApiClient.over(runtime, transport, ApiClient.Settings.of(name));
-        this.informers = SharedInformers.over(runtime, client);
+        this.informers = SharedInformers.over(runtime, client, operator.metrics());
         Engine engine = new Engine(
                 name,
                 runtime,
@@ -87,6 +88,11 @@ final class OperatorRun implements Operator.Running {
     @Override
     public List<ControllerState> controllers() {
         return controllers.stream().map(ControllerRun::state).toList();
+    }
+
+    @Override
+    public List<InformerState> caches() {
+        return informers.states();
     }
 
     @Override

@@ -12,10 +12,12 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Registration;
+import io.homeostat.informer.InformerState;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
@@ -473,10 +475,17 @@ class ReconcilerTest {
             assertThat(bare.running().controllers().get(0).working()).isFalse();
             assertThat(bare.running().controllers().get(0).waitsFor())
                     .anyMatch(text -> text.contains("widgets.test.example.com") && text.contains("CRD"));
+            InformerState missing = bare.running().caches().get(0);
+            assertThat(missing.phase()).isEqualTo(InformerState.Phase.WAITING_FOR_TYPE);
+            assertThat(missing.name()).contains("widgets.test.example.com");
+            assertThat(Objects.requireNonNull(missing.lastProblem()).verb()).isEqualTo("watch");
             bare.installCrd();
             bare.widget("w", 3);
             bare.await(() -> bare.outcomes().contains("done"));
             assertThat(bare.configMap("w").getData()).containsEntry("size", "3");
+            assertThat(bare.running().caches())
+                    .extracting(InformerState::phase)
+                    .containsOnly(InformerState.Phase.WATCHING);
         }
     }
 

@@ -1,0 +1,24 @@
+package io.homeostat.informer;
+
+import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.ApiException;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
+import java.util.function.BiConsumer;
+
+/**
+ * How the entries of one informer become objects of one class, and who hears when one does not (D32).
+ *
+ * @param failed told on the thread that asked for the object; must not block
+ */
+record Decoder<T extends HasMetadata>(ResourceType<T> type, BiConsumer<RawObject, ApiException.Undecodable> failed) {
+    /** A fresh decode. */
+    T decode(RawObject raw) {
+        try {
+            return raw.decode(type);
+        } catch (ApiException.Undecodable problem) {
+            failed.accept(raw, problem);
+            throw problem;
+        }
+    }
+}
