@@ -97,7 +97,10 @@ public interface ApiClient {
         return new HttpApiClient(runtime, transport, settings);
     }
 
-    /** Reads one object from the server. Fails with {@link ApiException.NotFound} when it is not there. */
+    /**
+     * Reads one object from the server. Fails with {@link ApiException.NotFound} when it is not there, or its type is not served:
+     * {@link ApiException.NotFound#misses} tells which.
+     */
     CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key);
 
     /** Creates; the key is the object's own namespace and name (or generateName). */

@@ -151,7 +151,8 @@ final class ApiErrors {
                 text(status, "reason"),
                 message.isEmpty() ? "the server gave no message" : shortened(message),
                 List.copyOf(causes),
-                fromHeader != null ? fromHeader : fromStatus);
+                fromHeader != null ? fromHeader : fromStatus,
+                text(details, "name"));
     }
 
     private static String text(JsonNode node, String field) {

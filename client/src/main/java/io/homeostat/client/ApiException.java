@@ -22,9 +22,16 @@ public abstract sealed class ApiException extends RuntimeException {
      * @param message {@code Status.message}, or what was found instead
      * @param causes {@code Status.details.causes}
      * @param retryAfter the {@code Retry-After} header or {@code details.retryAfterSeconds}; null when absent
+     * @param object {@code Status.details.name}, the name of the object that the answer is about; {@code ""} when absent
      */
     @Stable
-    public record Answer(int code, String reason, String message, List<Cause> causes, @Nullable Duration retryAfter) {
+    public record Answer(
+            int code, String reason, String message, List<Cause> causes, @Nullable Duration retryAfter, String object) {
+        /** An answer that names no object. */
+        public Answer(int code, String reason, String message, List<Cause> causes, @Nullable Duration retryAfter) {
+            this(code, reason, message, causes, retryAfter, "");
+        }
+
         /** No answer at all. */
         public static Answer none(String message) {
             return new Answer(0, "", message, List.of(), null);
@@ -87,11 +94,20 @@ public abstract sealed class ApiException extends RuntimeException {
         }
     }
 
-    /** 404: no such object, or no such resource. */
+    /** 404: no such object, or no such resource; {@link #misses} tells which. */
     @Stable
     public static final class NotFound extends ApiException {
         NotFound(String request, Answer answer, @Nullable Throwable cause) {
             super(request, answer, cause);
+        }
+
+        /**
+         * Whether the server says that it has no object of this name. Otherwise the 404 is about the whole type, which says nothing
+         * about an object: a server that starts, or one behind an aggregator, does not serve every type at once, and a proxy may
+         * answer for it.
+         */
+        public boolean misses(String name) {
+            return answer().object().equals(name) && !name.isEmpty();
         }
     }
 

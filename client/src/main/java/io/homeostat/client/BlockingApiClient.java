@@ -14,7 +14,11 @@ import java.util.Optional;
  */
 @Experimental
 public interface BlockingApiClient {
-    /** Reads one object from the server; empty when it is not there. */
+    /**
+     * Reads one object from the server; empty when it is not there.
+     *
+     * @throws ApiException.NotFound when the server does not serve the type just now, which says nothing about the object
+     */
     <T extends HasMetadata> Optional<T> get(ResourceType<T> type, ObjectKey key);
 
     /** Lists, all pages, one namespace or {@code ""} for all. */

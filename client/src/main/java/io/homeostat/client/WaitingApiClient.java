@@ -33,7 +33,10 @@ final class WaitingApiClient implements BlockingApiClient {
         RawObject object;
         try {
             object = waitFor("get " + type, Kind.READ, 1, () -> client.get(type, key));
-        } catch (ApiException.NotFound e) {
+        } catch (ApiException.NotFound missing) {
+            if (!missing.misses(key.name())) {
+                throw missing; // the type is not served, which says nothing about the object
+            }
             return Optional.empty();
         }
         return Optional.of(object.decode(type));
@@ -99,7 +102,10 @@ final class WaitingApiClient implements BlockingApiClient {
     public boolean delete(ResourceType<?> type, ObjectKey key, ApiClient.Delete how) {
         try {
             waitFor("delete " + type + " " + key, Kind.WRITE, 1, () -> client.delete(type, key, how));
-        } catch (ApiException.NotFound e) {
+        } catch (ApiException.NotFound missing) {
+            if (!missing.misses(key.name())) {
+                throw missing;
+            }
             return false;
         }
         return true;

@@ -160,6 +160,27 @@ class ClientRealServerTest {
 
     @ParameterizedTest
     @EnumSource
+    void aTypeThatIsNotServedIsNotAnObjectThatIsAbsent(Over over) throws Exception {
+        BlockingApiClient client = client(over).blocking();
+        ObjectKey elsewhere = new ObjectKey("no-such-namespace", "absent");
+        assertThat(client.get(CONFIG_MAPS, key("absent"))).isEmpty();
+        assertThat(client.get(CONFIG_MAPS, elsewhere)).isEmpty();
+        assertThat(client.delete(CONFIG_MAPS, key("absent"), ApiClient.Delete.ANY))
+                .isFalse();
+        for (ResourceType<?> unserved : List.of(
+                ResourceType.dynamic("no.example.com", "v1", "things", "Thing", ResourceType.Scope.NAMESPACED),
+                ResourceType.dynamic("apps", "v9", "deployments", "Deployment", ResourceType.Scope.NAMESPACED),
+                ResourceType.dynamic("", "v1", "things", "Thing", ResourceType.Scope.NAMESPACED))) {
+            assertThatThrownBy(() -> client.get(unserved, key("absent")))
+                    .isInstanceOf(ApiException.NotFound.class)
+                    .hasMessageContaining("404");
+            assertThatThrownBy(() -> client.delete(unserved, key("absent"), ApiClient.Delete.ANY))
+                    .isInstanceOf(ApiException.NotFound.class);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource
     void deleteAnswersAsSeen(Over over) throws Exception {
         ApiClient client = client(over);
         List<WriteObserver.Done> told = new ArrayList<>();

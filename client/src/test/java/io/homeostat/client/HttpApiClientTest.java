@@ -567,8 +567,11 @@ class HttpApiClientTest {
     @Test
     void blockingFaceDecodesAndTellsAbsence() {
         ScriptedServer server = server(peer -> {
-            if (peer.call.method().equals("DELETE") || peer.call.target().endsWith("/absent")) {
-                peer.answer(404, status(404, "NotFound", ""));
+            if (peer.call.target().endsWith("/unserved")) {
+                peer.answer(404, status(404, "NotFound", ",\"details\":{}"));
+            } else if (peer.call.method().equals("DELETE") || peer.call.target().endsWith("/absent")) {
+                String name = peer.call.target().replaceAll(".*/|[?].*", "");
+                peer.answer(404, status(404, "NotFound", ",\"details\":{\"name\":\"" + name + "\"}"));
             } else {
                 peer.answer(200, configMap("a", "7"));
             }
@@ -582,10 +585,20 @@ class HttpApiClientTest {
             got.add(client.patch(CONFIG_MAPS, KEY, "", ApiClient.PatchKind.MERGE, "{}")
                     .getMetadata()
                     .getName());
+            ObjectKey unserved = new ObjectKey("default", "unserved");
+            for (Runnable request : List.<Runnable>of(
+                    () -> client.get(CONFIG_MAPS, unserved),
+                    () -> client.delete(CONFIG_MAPS, unserved, ApiClient.Delete.ANY))) {
+                try {
+                    request.run();
+                } catch (ApiException.NotFound typeIsMissing) {
+                    got.add("not served");
+                }
+            }
         });
-        world.runUntil(() -> got.size() == 4, Duration.ofMinutes(1));
+        world.runUntil(() -> got.size() == 6, Duration.ofMinutes(1));
 
-        assertThat(got).containsExactly(CANARY, false, false, "a");
+        assertThat(got).containsExactly(CANARY, false, false, "a", "not served", "not served");
     }
 
     @Test

@@ -110,7 +110,8 @@ final class Doubts {
         if (object.isPresent()) {
             open.remove(doubt);
             verdict.found(object.get());
-        } else if (cause instanceof ApiException.NotFound) {
+        } else if (cause instanceof ApiException.NotFound missing
+                && missing.misses(doubt.key().name())) {
             open.remove(doubt);
             verdict.gone(doubt);
         } else {

@@ -15,6 +15,12 @@ public final class TestErrors {
         return ApiErrors.of("test request", new ApiException.Answer(code, reason, reason, List.of(), retryAfter), null);
     }
 
+    /** The type is served, and has no object of this name. */
+    public static ApiException missing(String name) {
+        return new ApiException.NotFound(
+                "test request", new ApiException.Answer(404, "NotFound", "not found", List.of(), null, name), null);
+    }
+
     /** No answer. */
     public static ApiException unreachable() {
         return new ApiException.Unreachable("test request", ApiException.Answer.none("connection refused"), null);

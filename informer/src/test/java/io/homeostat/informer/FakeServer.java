@@ -387,7 +387,7 @@ final class FakeServer {
                 if (refused != null) {
                     answer.completeExceptionally(refused);
                 } else if (object == null) {
-                    answer.completeExceptionally(TestErrors.of(404, "NotFound", null));
+                    answer.completeExceptionally(TestErrors.missing(key.name()));
                 } else if (unreadable.contains(key)) {
                     answer.completeExceptionally(TestErrors.malformed());
                 } else {

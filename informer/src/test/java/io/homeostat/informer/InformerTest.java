@@ -618,6 +618,27 @@ class InformerTest {
         assertThat(informer.state().quarantined()).containsExactly(new ObjectKey("ns", "there"));
     }
 
+    @Test
+    void whatWasNotInAListIsNotTakenForGoneBecauseItsTypeIsNotServedForAWhile() {
+        server.nameless = true;
+        server.put("there");
+        server.put("gone");
+        SharedInformer<ConfigMap> informer = synced();
+        server.silence();
+        server.remove("gone");
+        server.unreadable.add(new ObjectKey("ns", "there")); // in no list: asked for by its name
+        server.put("there");
+        server.compact();
+        server.refusal =
+                (request, number) -> request.verb().equals("get") ? TestErrors.of(404, "NotFound", null) : null;
+        within(Duration.ofMinutes(15), () -> informer.state().relists() == 2);
+        later(Duration.ofMinutes(5));
+        assertThat(informer.snapshot().size()).isEqualTo(2);
+        accept();
+        within(Duration.ofMinutes(6), () -> informer.snapshot().size() == 1);
+        assertThat(informer.snapshot().list().get(0).key().name()).isEqualTo("there");
+    }
+
     // ---- users
 
     @Test

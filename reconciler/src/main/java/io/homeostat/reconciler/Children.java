@@ -178,6 +178,9 @@ final class Children {
         try {
             live = writer.await(() -> writer.client.get(type, key));
         } catch (ApiException.NotFound absent) {
+            if (!absent.misses(key.name())) {
+                throw absent; // its type is not served just now
+            }
             return null;
         }
         refuseOtherController(type, key, live);

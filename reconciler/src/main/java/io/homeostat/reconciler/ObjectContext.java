@@ -126,6 +126,9 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
                     .delete(target, targetKey, uid == null ? ApiClient.Delete.ANY : ApiClient.Delete.of(uid)));
             attempt.wrote("delete " + target.kind() + "/" + name);
         } catch (ApiException.NotFound gone) {
+            if (!gone.misses(name)) {
+                throw gone; // its type is not served just now, which says nothing about the object
+            }
             attempt.logger().debug("{} {} to delete is gone already", target.kind(), targetKey);
         }
     }
@@ -175,7 +178,7 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
         try {
             live = writer.await(() -> writer.client().get(type, key()));
         } catch (ApiException.NotFound gone) {
-            throw gone();
+            throw gone.misses(key().name()) ? gone() : gone;
         }
         if (!live.uid().equals(primary.uid())) {
             throw gone();
