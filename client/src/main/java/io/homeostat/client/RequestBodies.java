@@ -1,7 +1,9 @@
 package io.homeostat.client;
 
+import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.OwnerReference;
 import io.homeostat.core.Experimental;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -90,6 +92,46 @@ public final class RequestBodies {
         ObjectNode patch = MAPPER.createObjectNode();
         patch.putObject("metadata").put("resourceVersion", resourceVersion);
         patch.set("status", difference);
+        return MAPPER.writeValueAsBytes(patch);
+    }
+
+    /**
+     * A JSON merge patch of the status that makes {@code conditions} the only ones whose reason is {@code reason}: each takes the
+     * place of the one of its type, others of that reason go, the rest stays. {@code lastTransitionTime} is that of the one before
+     * when the status is the same. Valid only for the version of {@code object}.
+     *
+     * @param conditions with type, status, reason, message and {@code lastTransitionTime}, for the case that it is new
+     * @return null when {@code object} says so already
+     */
+    public static byte @Nullable [] conditionsPatch(RawObject object, List<Condition> conditions, String reason) {
+        ObjectNode root = tree(object.bytes());
+        Map<String, ObjectNode> wanted = new LinkedHashMap<>();
+        for (Condition each : conditions) {
+            wanted.put(each.getType(), tree(MAPPER.writeValueAsBytes(each))); // parsed, so that numbers compare as read
+        }
+        JsonNode before = root.path("status").path("conditions");
+        ArrayNode after = MAPPER.createArrayNode();
+        for (JsonNode present : before) {
+            ObjectNode mine = wanted.remove(present.path("type").asString(""));
+            if (mine == null) {
+                if (!present.path("reason").asString("").equals(reason)) {
+                    after.add(present);
+                }
+                continue;
+            }
+            if (present.hasNonNull("lastTransitionTime")
+                    && present.path("status").equals(mine.path("status"))) {
+                mine.set("lastTransitionTime", present.path("lastTransitionTime"));
+            }
+            after.add(mine);
+        }
+        wanted.values().forEach(after::add);
+        if (after.equals(before) || (after.isEmpty() && !before.isArray())) {
+            return null;
+        }
+        ObjectNode patch = MAPPER.createObjectNode();
+        patch.putObject("metadata").put("resourceVersion", object.resourceVersion());
+        patch.putObject("status").set("conditions", after);
         return MAPPER.writeValueAsBytes(patch);
     }
 

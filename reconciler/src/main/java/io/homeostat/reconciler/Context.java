@@ -26,7 +26,11 @@ public interface Context<R extends HasMetadata> extends KeyContext<ObjectKey> {
      *
      * <p>The namespace is that of the reconciled object when {@code desired} names none, and a controller owner reference to it is
      * added. Nothing is sent when this process applied the same before and the object is unchanged since, its status aside
-     * (D5). An object that is there already and is not ours is refused (D33): the first apply of an object looks at it live.
+     * (D5). An object that is there already and is not ours is refused (D33): the first apply of an object looks at it live. A refusal
+     * is said in an event of the reconciled object, and, when it is a custom resource whose status class has {@code conditions}, in the
+     * conditions {@code Stalled=True} and, unless this reconcile updates the status itself, {@code Ready=False}, both with reason
+     * {@code ForeignObject}. They go with the first reconcile that is refused nothing. The object is reconciled again as soon as what
+     * was refused is gone or has other owners.
      *
      * @param desired of a type the controller {@link ControllerSpec#owns owns}; not changed
      * @return the newest state known, also when nothing was sent; shared and read-only
@@ -69,4 +73,10 @@ public interface Context<R extends HasMetadata> extends KeyContext<ObjectKey> {
      * and read-only. See {@link #find(Class, ObjectKey)}.
      */
     <X extends HasMetadata> Optional<X> find(Class<X> type, String name);
+
+    /** Reads from the server, of any type, past the caches: for what must not be decided by a cache that may be behind. */
+    LiveReads live();
+
+    /** Tells people what happened to the reconciled object, as Kubernetes Events. Usable after the reconcile too. */
+    Events events();
 }

@@ -150,7 +150,7 @@ public final class ControllerSpec<R extends HasMetadata> {
         primaries.set(primary);
         sources.add(primary);
         for (ResourceType<?> each : owned) {
-            sources.addOwned(openOwned(engine, each, queue));
+            sources.addOwned(openOwned(engine, each, queue, body.refusals));
         }
         for (Watched<?> each : watched) {
             sources.add(openWatched(engine, each, queue, everything));
@@ -159,9 +159,9 @@ public final class ControllerSpec<R extends HasMetadata> {
     }
 
     private <X extends HasMetadata> Source<X> openOwned(
-            Engine engine, ResourceType<X> each, WorkQueue<ObjectKey> queue) {
+            Engine engine, ResourceType<X> each, WorkQueue<ObjectKey> queue, Refusals refusals) {
         return new Source<>(
-                name, engine.informers(), each, engine.namespace(), new Wakers.OfOwner<>(type, each, queue));
+                name, engine.informers(), each, engine.namespace(), new Wakers.OfOwner<>(type, each, queue, refusals));
     }
 
     private <X extends HasMetadata> Source<X> openWatched(
@@ -181,6 +181,8 @@ public final class ControllerSpec<R extends HasMetadata> {
         private final Reconciler<R> reconciler;
         private final Sources sources;
         private final Children.Writer writer;
+        private final EventRecorder events;
+        private final Refusals refusals = new Refusals();
         private final Map<ObjectKey, Memory> memories = new ConcurrentHashMap<>(); // never iterated
 
         /** What is remembered of a primary of one UID; it goes with it. */
@@ -198,6 +200,7 @@ public final class ControllerSpec<R extends HasMetadata> {
             this.type = type;
             this.reconciler = reconciler;
             this.sources = sources;
+            this.events = engine.events();
             this.writer =
                     new Children.Writer(engine.runtime(), engine.client(), engine.operator(), this::cached, () -> {});
         }
@@ -213,6 +216,7 @@ public final class ControllerSpec<R extends HasMetadata> {
         }
 
         void gone(CachedObject<R> last) {
+            refusals.drop(last.key());
             memories.computeIfPresent(
                     last.key(),
                     (key, memory) ->
@@ -250,15 +254,60 @@ public final class ControllerSpec<R extends HasMetadata> {
                                 "this {} cannot be read and is not reconciled before its next version: {}",
                                 type.kind(),
                                 unreadable.getMessage());
+                events.about(EventRecorder.Subject.of(type, raw))
+                        .record(
+                                Events.Type.WARNING,
+                                "Undecodable",
+                                "Decode",
+                                "It is not reconciled before its next version: " + unreadable.getMessage());
                 memory.failedOn = fingerprint;
                 return new Outcome.Skipped();
             }
-            ObjectContext<R> context = new ObjectContext<>(attempt, sources, writer, type, raw, memory.children);
-            Result result = reconciler.reconcile(copy, context);
+            refusals.drop(attempt.key());
+            ObjectContext<R> context = new ObjectContext<>(
+                    attempt,
+                    sources,
+                    writer,
+                    type,
+                    raw,
+                    memory.children,
+                    new ObjectContext.Surroundings(refusals, events));
+            Result result = reconciled(copy, context, attempt);
             if (result instanceof Result.Failed) {
                 memory.failedOn = fingerprint;
             }
             return returned(result, name, attempt.key());
+        }
+
+        /** The reconcile, and what is to be said of it in the object's conditions (D33). */
+        private @Nullable Result reconciled(R copy, ObjectContext<R> context, Attempt<ObjectKey> attempt)
+                throws Exception {
+            Result result;
+            try {
+                result = reconciler.reconcile(copy, context);
+            } catch (Throwable thrown) {
+                if (context.wasRefused() && !Outcome.isFatal(thrown)) {
+                    try {
+                        context.tellRefused();
+                    } catch (RuntimeException unsaid) {
+                        // The key is retried, and this with it.
+                        attempt.logger().debug("its conditions could not be written: {}", Texts.of(unsaid));
+                    }
+                }
+                throw thrown;
+            }
+            try {
+                context.tellRefused();
+            } catch (ApiException.Forbidden
+                    | ApiException.Invalid
+                    | ApiException.BadRequest
+                    | IllegalStateException refused) {
+                // No right, a schema that has no place for it, no subresource: no repetition mends that, and the
+                // reconciler
+                // has done its part.
+                attempt.logger().warn("its conditions cannot be written: {}", Texts.of(refused));
+            }
+            return result;
         }
     }
 

@@ -14,6 +14,7 @@ import java.util.function.Consumer;
  * @param namespace where it works, {@code ""} for everywhere
  * @param limits for controllers that set none
  * @param numbers counts reconciles
+ * @param events tells people
  * @param fatal told when the JVM is not sound any more
  */
 record Engine(
@@ -25,4 +26,5 @@ record Engine(
         Dispatcher.Limits limits,
         List<ReconcileObserver> observers,
         AtomicLong numbers,
+        EventRecorder events,
         Consumer<Throwable> fatal) {}

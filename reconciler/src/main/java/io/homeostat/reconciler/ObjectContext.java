@@ -3,25 +3,20 @@ package io.homeostat.reconciler;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.OwnerReference;
 import io.fabric8.kubernetes.api.model.OwnerReferenceBuilder;
-import io.fabric8.kubernetes.client.CustomResource;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.BlockingApiClient;
 import io.homeostat.client.ObjectKey;
+import io.homeostat.client.Query;
 import io.homeostat.client.RawObject;
-import io.homeostat.client.RequestBodies;
 import io.homeostat.client.ResourceType;
-import io.homeostat.core.DeadlineExceededException;
-import io.homeostat.core.InterruptedWaitException;
 import io.homeostat.informer.CachedObject;
 import io.homeostat.workqueue.Cause;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Method;
-import java.lang.reflect.ParameterizedType;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.slf4j.Logger;
 
@@ -33,6 +28,11 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     private final ResourceType<R> type;
     private final RawObject primary;
     private final Children children;
+    private final PrimaryStatus<R> status;
+    private final Refusals refusals;
+    private final Events events;
+    private final LiveReads live = new Live();
+    private final List<String> refused = new CopyOnWriteArrayList<>(); // by whatever thread the reconciler uses
 
     ObjectContext(
             Attempt<ObjectKey> attempt,
@@ -40,14 +40,21 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
             Children.Writer writer,
             ResourceType<R> type,
             RawObject primary,
-            Children children) {
+            Children children,
+            Surroundings surroundings) {
         this.attempt = attempt;
         this.sources = sources;
-        this.writer = writer.requiring(this::live);
+        this.status = new PrimaryStatus<>(attempt, sources, writer, type, primary, children);
+        this.writer = writer.requiring(status::live);
         this.type = type;
         this.primary = primary;
         this.children = children;
+        this.refusals = surroundings.refusals;
+        this.events = surroundings.events.about(EventRecorder.Subject.of(type, primary));
     }
+
+    /** What the reconciles of a controller share with its handlers and its operator. */
+    record Surroundings(Refusals refusals, EventRecorder events) {}
 
     @Override
     public <X extends HasMetadata> X apply(X desired) {
@@ -55,8 +62,22 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
         Source<X> source = sources.owned(desired);
         ResourceType<X> child = source.type();
         ObjectKey key = childKey(child, desired);
-        Children.Applied<X> applied =
-                children.apply(writer, child, key, desired, source.snapshot().get(key), owner());
+        refusals.note(child, key, key()); // before it is looked at: no change may fall in between
+        Children.Applied<X> applied;
+        try {
+            applied = children.apply(
+                    writer, child, key, desired, source.snapshot().get(key), owner());
+        } catch (ForeignObject foreign) {
+            refusals.note(child, key, key()); // a change that came meanwhile has taken it
+            refused.add(String.valueOf(foreign.getMessage()));
+            events.record(
+                    Events.Type.WARNING, PrimaryStatus.REASON, "Apply", String.valueOf(foreign.getMessage()), desired);
+            throw foreign;
+        } catch (Throwable failed) {
+            refusals.drop(child, key, key());
+            throw failed;
+        }
+        refusals.drop(child, key, key());
         switch (applied.effect()) {
             case SKIPPED -> {}
             case UNCHANGED -> attempt.wrote(child.kind() + "/" + key.name() + " unchanged");
@@ -136,121 +157,28 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     @Override
     public <S> void updateStatus(Consumer<S> change) {
         attempt.requireRunning();
-        CachedObject<R> newest = sources.primary(type).snapshot().get(key()).orElse(null);
-        if (newest == null || !newest.raw().uid().equals(primary.uid())) {
-            throw new CacheNotReady(type.kind() + " " + key() + " is gone; its status was not written");
-        }
-        RawObject base = newest.raw();
-        if (children.isStatusInDoubt()) {
-            base = live();
-            children.statusLookedUp();
-        }
-        R before = base.decode(type);
-        R after = base.decode(type);
-        changed(change, statusOf(after));
-        byte[] patch = RequestBodies.statusPatch(
-                writer.client().encode(before), writer.client().encode(after), base.resourceVersion());
-        if (patch == null) {
-            return;
-        }
-        try {
-            writer.await(() -> writer.client().patch(type, key(), "status", ApiClient.PatchKind.MERGE, patch));
-        } catch (ApiException.NotFound missing) {
-            throw whyNotFound(missing);
-        } catch (ApiException.OutcomeUnknown | InterruptedWaitException | DeadlineExceededException unknown) {
-            children.doubtStatus();
-            throw unknown;
-        }
-        attempt.wrote("status");
+        status.change(change);
     }
 
-    /** A status that is not found: the object is gone and the cache does not know it yet, or there is no such subresource. */
-    private RuntimeException whyNotFound(ApiException.NotFound missing) {
-        live();
-        return new IllegalStateException(
-                missing.getMessage() + "; the object is there, so its CRD lacks \"subresources: {status: {}}\"",
-                missing);
+    /** Says in the object's conditions what was refused, or takes back what was said. When the reconciler has ended. */
+    void tellRefused() {
+        status.tellRefused(refused);
     }
 
-    /** The primary as the server has it; a cache that is behind must not make us work for the dead. */
-    private RawObject live() {
-        RawObject live;
-        try {
-            live = writer.await(() -> writer.client().get(type, key()));
-        } catch (ApiException.NotFound gone) {
-            throw gone.misses(key().name()) ? gone() : gone;
-        }
-        if (!live.uid().equals(primary.uid())) {
-            throw gone();
-        }
+    boolean wasRefused() {
+        return !refused.isEmpty();
+    }
+
+    @Override
+    public Events events() {
+        attempt.requireRunning();
+        return events;
+    }
+
+    @Override
+    public LiveReads live() {
+        attempt.requireRunning();
         return live;
-    }
-
-    private CacheNotReady gone() {
-        children.primaryIsGone();
-        return new CacheNotReady(
-                type.kind() + " " + key() + " is gone, which its cache does not know yet; nothing was written");
-    }
-
-    @SuppressWarnings("unchecked") // S is the caller's word; that it is true is checked by the cast inside the lambda
-    private <S> void changed(Consumer<S> change, Object status) {
-        try {
-            change.accept((S) status);
-        } catch (ClassCastException wrong) {
-            throw new IllegalArgumentException(
-                    "updateStatus of " + type.kind() + " " + key() + ": the change did not take a "
-                            + status.getClass().getName() + ", which the status is; name that type in the lambda",
-                    wrong);
-        }
-    }
-
-    /** The status of {@code resource}, put there when there is none. */
-    private static Object statusOf(HasMetadata resource) {
-        Class<?> type = resource.getClass();
-        try {
-            Method getter = type.getMethod("getStatus");
-            Object status = getter.invoke(resource);
-            if (status != null) {
-                return status;
-            }
-            Class<?> statusType = statusType(type, getter);
-            Object empty = statusType.getConstructor().newInstance();
-            for (Method setter : type.getMethods()) {
-                if (setter.getName().equals("setStatus")
-                        && setter.getParameterCount() == 1
-                        && setter.getParameterTypes()[0].isInstance(empty)) {
-                    setter.invoke(resource, empty);
-                    return empty;
-                }
-            }
-            throw new NoSuchMethodException("setStatus(" + statusType.getName() + ")");
-        } catch (NoSuchMethodException | IllegalAccessException | InstantiationException wrong) {
-            throw new IllegalArgumentException(
-                    "updateStatus needs a public getStatus() and setStatus() of " + type.getName()
-                            + ", and a public constructor without arguments of its status class; missing: "
-                            + wrong.getMessage(),
-                    wrong);
-        } catch (InvocationTargetException thrown) {
-            throw new IllegalArgumentException(
-                    "updateStatus: an accessor or the constructor of the status of " + type.getName() + " threw: "
-                            + Texts.of(thrown.getTargetException()),
-                    thrown.getTargetException());
-        }
-    }
-
-    private static Class<?> statusType(Class<?> type, Method getter) throws NoSuchMethodException {
-        Class<?> below = type;
-        while (below != null && below.getSuperclass() != CustomResource.class) {
-            below = below.getSuperclass();
-        }
-        if (below == null) {
-            return getter.getReturnType();
-        }
-        if (below.getGenericSuperclass() instanceof ParameterizedType declared
-                && declared.getActualTypeArguments()[1] instanceof Class<?> status) {
-            return status;
-        }
-        throw new NoSuchMethodException("a class as the second type argument of CustomResource in " + below.getName());
     }
 
     @Override
@@ -273,6 +201,26 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     public <X extends HasMetadata> Optional<X> find(Class<X> wanted, ObjectKey key) {
         attempt.requireRunning();
         return sources.source(wanted).snapshot().get(key).map(CachedObject::object);
+    }
+
+    /** Reads past the caches. */
+    private final class Live implements LiveReads {
+        @Override
+        public <X extends HasMetadata> Optional<X> find(Class<X> wanted, String name) {
+            ResourceType<X> read = ResourceType.of(wanted);
+            String namespace = read.scope() == ResourceType.Scope.CLUSTER ? "" : key().namespace();
+            return find(wanted, new ObjectKey(namespace, name));
+        }
+
+        @Override
+        public <X extends HasMetadata> Optional<X> find(Class<X> wanted, ObjectKey key) {
+            return client().get(ResourceType.of(wanted), key);
+        }
+
+        @Override
+        public <X extends HasMetadata> List<X> list(Class<X> wanted, String namespace) {
+            return client().list(ResourceType.of(wanted), Query.in(namespace));
+        }
     }
 
     @Override

@@ -46,6 +46,7 @@ public final class Operator {
     private @Nullable ClusterSource defaultCluster;
     private Metrics metrics = Metrics.NONE;
     private String namespace = "";
+    private String instance = "";
     private Duration drainTimeout = Duration.ofSeconds(20);
     private Dispatcher.Limits limits = Dispatcher.Limits.DEFAULT;
 
@@ -231,6 +232,15 @@ public final class Operator {
 
     Metrics metrics() {
         return metrics;
+    }
+
+    /** What this process is called in events: the pod, say. */
+    void instance(String process) {
+        this.instance = process;
+    }
+
+    String instance() {
+        return instance.isEmpty() ? name : instance;
     }
 
     String namespace() {

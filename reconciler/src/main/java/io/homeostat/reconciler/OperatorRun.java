@@ -23,17 +23,21 @@ import org.slf4j.LoggerFactory;
  *   STARTING (sources fill) ──► WORKING ──► STOPPING: intake closed, in-flight ends or is interrupted ──► ENDED
  * </pre>
  *
- * <p><b>Order.</b> Stop: no new task, wait, interrupt at the drain timeout, then caches are closed. <b>Threads.</b> Any.
+ * <p><b>Order.</b> Stop: no new task, wait, interrupt at the drain timeout, send the last events, then caches are closed. <b>Threads.</b> Any.
  * <b>Failure.</b> A VM error stops it; {@link #ended} then fails with that error.
  */
 final class OperatorRun implements Operator.Running {
     private static final Logger log = LoggerFactory.getLogger(OperatorRun.class);
+
+    /** How long a stop waits for events that are under way. */
+    private static final Duration LAST_EVENTS = Duration.ofSeconds(2);
 
     private final String name;
     private final Duration drain;
     private final Lane lane;
     private final SharedInformers informers;
     private final ApiClient client;
+    private final EventRecorder events;
     private final List<ControllerRun<?>> controllers = new ArrayList<>(); // filled by the constructor
     private final CompletableFuture<Void> working = new CompletableFuture<>();
     private final CompletableFuture<Boolean> ended = new CompletableFuture<>();
@@ -45,6 +49,7 @@ final class OperatorRun implements Operator.Running {
         this.lane = runtime.lane("operator/" + name);
         this.client = ApiClient.over(runtime, transport, ApiClient.Settings.of(name));
         this.informers = SharedInformers.over(runtime, client, operator.metrics());
+        this.events = new EventRecorder(runtime, client, name, operator.instance(), operator.metrics());
         Engine engine = new Engine(
                 name,
                 runtime,
@@ -54,6 +59,7 @@ final class OperatorRun implements Operator.Running {
                 operator.limits(),
                 operator.observers(),
                 new AtomicLong(),
+                events,
                 this::fatal);
         CompletionStage<Void> all = CompletableFuture.completedFuture(null);
         try {
@@ -122,7 +128,8 @@ final class OperatorRun implements Operator.Running {
         for (ControllerRun<?> controller : controllers) {
             all = all.thenCombine(controller.stop(drain), Boolean::logicalAnd);
         }
-        return all;
+        // What the last reconciles had to say is told before the connections go.
+        return all.thenCompose(clean -> events.finish(LAST_EVENTS).thenApply(nothing -> clean));
     }
 
     private void closeAll() {

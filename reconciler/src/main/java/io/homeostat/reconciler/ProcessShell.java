@@ -55,6 +55,7 @@ final class ProcessShell {
             print(Settings.help(operator));
             return;
         }
+        operator.instance(System.getenv().getOrDefault("HOSTNAME", "")); // the pod's name, in a pod
         new ProcessShell(operator).run(cluster(operator, settings), settings);
     }
 

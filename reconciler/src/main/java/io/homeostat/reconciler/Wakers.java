@@ -83,9 +83,12 @@ final class Wakers {
         }
     }
 
-    /** Owned objects: their controller owners of one kind, those of merged versions included (D7). */
+    /**
+     * Owned objects: their controller owners of one kind, those of merged versions included (D7), and whoever was refused the object
+     * (D33), when it is gone or has other owners.
+     */
     record OfOwner<R extends HasMetadata, X extends HasMetadata>(
-            ResourceType<R> owner, ResourceType<X> type, WorkQueue<ObjectKey> queue)
+            ResourceType<R> owner, ResourceType<X> type, WorkQueue<ObjectKey> queue, Refusals refusals)
             implements ResourceEventHandler<X> {
         @Override
         public void onAdd(CachedObject<X> object, Phase phase, Merged<X> merged) {
@@ -95,11 +98,22 @@ final class Wakers {
         @Override
         public void onUpdate(CachedObject<X> before, CachedObject<X> after, Merged<X> merged) {
             wake(after, merged, "modified", Priority.NORMAL);
+            if (merged.versions() > 1
+                    || !before.raw().owners().equals(after.raw().owners())) {
+                wakeRefused(after, "has other owners");
+            }
         }
 
         @Override
         public void onDelete(CachedObject<X> lastKnown, Merged<X> merged) {
             wake(lastKnown, merged, "deleted", Priority.NORMAL);
+            wakeRefused(lastKnown, "deleted");
+        }
+
+        private void wakeRefused(CachedObject<X> object, String what) {
+            for (ObjectKey primary : refusals.take(type, object.key())) {
+                queue.add(primary, cause(type, object, what));
+            }
         }
 
         private void wake(CachedObject<X> object, Merged<X> merged, String what, Priority priority) {

@@ -1,9 +1,12 @@
 package io.homeostat.reconciler;
 
+import io.fabric8.kubernetes.api.model.Condition;
 import io.fabric8.kubernetes.api.model.Namespaced;
 import io.fabric8.kubernetes.client.CustomResource;
 import io.fabric8.kubernetes.model.annotation.Group;
 import io.fabric8.kubernetes.model.annotation.Version;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** A custom resource for tests. */
@@ -21,6 +24,7 @@ public class Widget extends CustomResource<Widget.Spec, Widget.Status> implement
     public static class Status {
         public @Nullable Integer seen;
         public @Nullable String note;
+        public List<Condition> conditions = new ArrayList<>();
     }
 
     static final String CRD =
@@ -48,6 +52,6 @@ public class Widget extends CustomResource<Widget.Spec, Widget.Status> implement
                         status:
                           type: object
                           x-kubernetes-preserve-unknown-fields: true
-                          properties: {seen: {type: integer}, note: {type: string}}
+                          properties: {seen: {type: integer}, note: {type: string}, conditions: {type: array, items: {type: object, x-kubernetes-preserve-unknown-fields: true}}}
             """;
 }

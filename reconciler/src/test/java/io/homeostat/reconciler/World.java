@@ -2,9 +2,11 @@ package io.homeostat.reconciler;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
+import io.fabric8.kubernetes.api.model.events.v1.Event;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ObjectKey;
+import io.homeostat.client.Query;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceType;
 import io.homeostat.simulator.Simulator;
@@ -13,6 +15,7 @@ import io.homeostat.virtualruntime.VirtualWorld;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -148,6 +151,24 @@ final class World implements AutoCloseable {
 
     ConfigMap configMap(String name) {
         return find(CONFIG_MAPS, name).orElseThrow().decode(CONFIG_MAPS);
+    }
+
+    /** The events of an object, in the order of their first times. */
+    List<Event> events(String name) {
+        return ask(() -> client.listAll(EventRecorder.EVENTS, Query.in("default"))).stream()
+                .map(event -> event.decode(EventRecorder.EVENTS))
+                .filter(event -> event.getRegarding().getName().equals(name))
+                .sorted(Comparator.comparing(event -> event.getEventTime().getTime()))
+                .toList();
+    }
+
+    /** An object of somebody else, where a widget's reconciler wants its own. */
+    void foreign(String name) {
+        apply(
+                CONFIG_MAPS,
+                name,
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" + name
+                        + "\"},\"data\":{\"theirs\":\"canary-secret\"}}");
     }
 
     /** What a widget's reconciler wants. */
