@@ -107,7 +107,7 @@ class MemcachedUnderStressTest {
         }
     }
 
-    private static String resource(String name) {
+    static String resource(String name) {
         try (InputStream stream = MemcachedOperator.class.getResourceAsStream(name)) {
             if (stream == null) {
                 throw new IllegalStateException(name + " is not on the class path");

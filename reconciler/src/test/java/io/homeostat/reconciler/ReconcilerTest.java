@@ -505,4 +505,94 @@ class ReconcilerTest {
                 .isNull();
         assertThat(passed.get().getMetadata().getOwnerReferences()).isEmpty();
     }
+
+    @Test
+    void liveReadsSeeWhatTheCacheDoesNotKnowYet() {
+        List<String> seen = new ArrayList<>();
+        world.start((widget, context) -> {
+            try (Registration held = world.simulator.faults().holdEvents(request -> true)) {
+                context.client().delete(World.CONFIG_MAPS, new ObjectKey("default", "other"), ApiClient.Delete.ANY);
+                context.live().find(ConfigMap.class, "theirs").ifPresent(found -> seen.add("found"));
+                seen.add("listed "
+                        + context.live().list(ConfigMap.class, "default").size());
+                seen.add("secret " + context.live().find(Secret.class, "s").isPresent());
+                seen.add("namespace "
+                        + context.live().find(Namespace.class, "default").isPresent());
+            }
+            return Result.done();
+        });
+        world.working();
+        try (Registration held = world.simulator.faults().holdEvents(request -> request.resource()
+                .equals("configmaps"))) {
+            world.foreign("theirs");
+            world.widget("w", 3);
+            world.await(() -> world.outcomes().contains("done"));
+        }
+        assertThat(seen).containsExactly("found", "listed 1", "secret false", "namespace true");
+    }
+
+    @Test
+    void wrongCastInsideTheChangeOfAStatusIsTheReconcilersOwn() {
+        List<Throwable> thrown = new ArrayList<>();
+        world.start((widget, context) -> {
+            List<java.util.function.Consumer<Widget.Status>> changes = List.of(
+                    status -> status.note = (String) (Object) widget.getSpec().size,
+                    new java.util.function.Consumer<>() {
+                        @Override
+                        public void accept(Widget.Status status) {
+                            status.note = (String) (Object) widget;
+                        }
+                    });
+            for (var change : changes) {
+                try {
+                    context.updateStatus(change);
+                } catch (ClassCastException own) {
+                    thrown.add(own);
+                }
+            }
+            try {
+                context.updateStatus((Widget.Spec status) -> status.size = 1);
+            } catch (IllegalArgumentException wrong) {
+                thrown.add(wrong);
+            }
+            try {
+                context.updateStatus(new java.util.function.Consumer<Widget.Spec>() {
+                    @Override
+                    public void accept(Widget.Spec status) {
+                        status.size = 1;
+                    }
+                });
+            } catch (IllegalArgumentException wrong) {
+                thrown.add(wrong);
+            }
+            return Result.done();
+        });
+        world.widget("w", 3);
+        world.await(() -> world.outcomes().contains("done"));
+        assertThat(thrown).hasSize(4);
+        assertThat(thrown.subList(2, 4)).allSatisfy(wrong -> assertThat(wrong).hasMessageContaining("Widget$Status"));
+    }
+
+    @Test
+    void objectThatCannotBeReadIsNotReconciledButSaidInAnEventAndComesBackWithItsNextVersion() {
+        started();
+        world.patch(
+                World.WIDGETS,
+                "w",
+                "status",
+                "{\"status\":{\"conditions\":[{\"type\":\"X\",\"observedGeneration\":\"canary-secret\"}]}}");
+        int before = world.reconciled.size();
+        world.widget("w", 4);
+        world.settle();
+        assertThat(world.reconciled).hasSize(before);
+        assertThat(world.events("w")).singleElement().satisfies(event -> {
+            assertThat(event.getType()).isEqualTo("Warning");
+            assertThat(event.getReason()).isEqualTo("Undecodable");
+            assertThat(event.getNote()).contains("observedGeneration").doesNotContain("canary");
+        });
+        world.patch(World.WIDGETS, "w", "status", "{\"status\":{\"conditions\":null}}");
+        world.widget("w", 5);
+        world.settle();
+        assertThat(world.configMap("w").getData()).containsEntry("size", "5");
+    }
 }
