@@ -187,7 +187,8 @@ final class EventRecorder {
         this.instance = cut(instance, MAX_WORD);
         this.lane = runtime.lane("events/" + controller);
         this.random = runtime.random("events/" + controller);
-        this.lostTotal = metrics.counter("homeostat_events_lost_total", "operator", controller);
+        this.lostTotal =
+                Metrics.contained(metrics, runtime).counter("homeostat_events_lost_total", "operator", controller);
     }
 
     /** The events of one object. */
@@ -413,7 +414,9 @@ final class EventRecorder {
         } else if (failure instanceof ApiException.AlreadyExists && sent.doubtful) {
             done(sent, Math.min(count, 1)); // the one whose answer was lost; how much it told is not known
         } else if (failure instanceof ApiException.AlreadyExists
-                || (failure instanceof ApiException.NotFound && sent.there)) {
+                || (failure instanceof ApiException.NotFound missing
+                        && sent.there
+                        && missing.misses(sent.key.name()))) {
             // Another object has the name; or ours is gone, as events go after an hour.
             sent.there = false;
             sent.key = nameFor(sent.said.about);
@@ -421,7 +424,9 @@ final class EventRecorder {
         } else if (failure instanceof ApiException.OutcomeUnknown
                 || failure instanceof ApiException.Unreachable
                 || failure instanceof ApiException.ServerError
-                || failure instanceof ApiException.TooManyRequests) {
+                || failure instanceof ApiException.TooManyRequests
+                // About the type, which the server does not serve just now. About the namespace, it is gone for good.
+                || (failure instanceof ApiException.NotFound missing && !missing.misses(sent.key.namespace()))) {
             sent.doubtful |= failure instanceof ApiException.OutcomeUnknown && !sent.there;
             Duration asked = ((ApiException) failure).retryAfter().orElse(Duration.ZERO);
             Duration backoff = RETRYING.delay(sent.tries + 1, random);
