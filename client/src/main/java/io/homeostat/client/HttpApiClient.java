@@ -147,7 +147,7 @@ final class HttpApiClient implements ApiClient {
                 request,
                 write,
                 () -> sent("DELETE", ResourcePath.object(request, type, key, "", Map.of()), JSON, options(how)),
-                answer -> deleted(request, write, answer));
+                answer -> deleted(request, write, how.uid(), answer));
     }
 
     @Override
@@ -367,9 +367,9 @@ final class HttpApiClient implements ApiClient {
         return object;
     }
 
-    private @Nullable RawObject deleted(String request, Write write, HttpAnswer answer) {
+    private @Nullable RawObject deleted(String request, Write write, String required, HttpAnswer answer) {
         if (answer.body().length == 0) { // 204, or an aggregated server that says no more
-            tell(new WriteObserver.Done(write, null, ""));
+            tell(new WriteObserver.Done(write, null, required));
             return null;
         }
         WireFormat.Deleted deleted;
@@ -379,7 +379,7 @@ final class HttpApiClient implements ApiClient {
             throw new ApiException.Malformed(request, e.answer(), e);
         }
         RawObject held = deleted.object() == null || gone(deleted.object()) ? null : deleted.object();
-        tell(new WriteObserver.Done(write, held, deleted.uid()));
+        tell(new WriteObserver.Done(write, held, deleted.uid().isEmpty() ? required : deleted.uid()));
         return held;
     }
 

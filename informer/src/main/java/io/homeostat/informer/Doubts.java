@@ -24,8 +24,13 @@ import org.jspecify.annotations.Nullable;
  * informer's lane. <b>Memory.</b> The doubts. <b>Failure.</b> An answer that decides nothing is asked for again, for ever, with backoff.
  */
 final class Doubts {
-    /** One open question: is it there, and what is it? */
-    record Doubt(ObjectKey key, @Nullable RawObject known) {}
+    /**
+     * One open question: is it there, and what is it?
+     *
+     * @param known what the store had when it was put
+     * @param number tells it from an earlier question about the same key
+     */
+    record Doubt(ObjectKey key, @Nullable RawObject known, long number) {}
 
     /** What an answer leads to. Called on the lane. */
     interface Verdict {
@@ -37,6 +42,9 @@ final class Doubts {
 
         /** It is there and cannot be read. */
         void unreadable(ObjectKey key, String problem);
+
+        /** The server will not say. It is asked again all the same. */
+        void refused(ObjectKey key);
     }
 
     private static final Backoff PACE = new Backoff(Duration.ofSeconds(1), 2, Duration.ofMinutes(5), 0.5);
@@ -53,6 +61,7 @@ final class Doubts {
     private @Nullable Object asking;
     private @Nullable Registration timer;
     private int failures;
+    private long questions;
 
     Doubts(EngineRuntime runtime, ApiClient client, ResourceType<?> type, Lane lane, Verdict verdict) {
         this.runtime = runtime;
@@ -74,9 +83,10 @@ final class Doubts {
         }
     }
 
-    void add(Doubt doubt) {
-        open.removeIf(other -> other.key().equals(doubt.key()));
-        open.addLast(doubt);
+    /** Puts a question; an answer that is under way to an earlier one about that key no longer counts. */
+    void add(ObjectKey key, @Nullable RawObject known) {
+        settle(key);
+        open.addLast(new Doubt(key, known, ++questions));
         if (asking == null && timer == null) {
             ask();
         }
@@ -107,20 +117,25 @@ final class Doubts {
         Throwable cause = problem instanceof CompletionException wrapped && wrapped.getCause() != null
                 ? wrapped.getCause()
                 : problem;
+        boolean counts = open.remove(doubt);
         if (object.isPresent()) {
-            open.remove(doubt);
-            verdict.found(object.get());
+            if (counts) {
+                verdict.found(object.get());
+            }
         } else if (cause instanceof ApiException.NotFound missing
                 && missing.misses(doubt.key().name())) {
-            open.remove(doubt);
-            verdict.gone(doubt);
+            if (counts) {
+                verdict.gone(doubt);
+            }
         } else {
             failures++;
-            if (cause instanceof ApiException.Malformed malformed) {
-                verdict.unreadable(doubt.key(), malformed.answer().message());
-            }
-            if (open.remove(doubt)) {
+            if (counts) {
                 open.addLast(doubt);
+                if (cause instanceof ApiException.Malformed malformed) {
+                    verdict.unreadable(doubt.key(), malformed.answer().message());
+                } else if (cause instanceof ApiException.Forbidden || cause instanceof ApiException.BadRequest) {
+                    verdict.refused(doubt.key());
+                }
             }
             timer = runtime.after(PACE.delay(failures, random), lane, () -> {
                 timer = null;

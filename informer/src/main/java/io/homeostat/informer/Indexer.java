@@ -163,6 +163,7 @@ final class Indexer {
     /** Applies what a GET answered: the object is there, at this version. Says nothing of the informer's own version. */
     List<Change> confirm(RawObject object) {
         State state = current;
+        unpresume(object.key(), object.uid());
         List<Change> changes = new ArrayList<>(1);
         Layer<RawObject> base = placed(state.base, object, changes);
         return publish(state.epoch, state.version, state.holes, base, changes);
@@ -358,7 +359,7 @@ final class Indexer {
         String deletion = deleted.get(own.uid());
         boolean ended = deletion != null && !newer(own.version(), deletion);
         return switch (own.fate()) {
-            case DELETED -> !has && (overtaken || ended || covered);
+            case DELETED, PRESUMED -> !has && (overtaken || ended || covered);
             case LEFT -> overtaken || ended || (covered && !(has && unsaid));
             case WRITTEN -> overtaken || ended || (covered && !unsaid);
         };
@@ -372,7 +373,7 @@ final class Indexer {
         IDLE,
         /** The cache is beyond it and has no such UID: see {@link #passed}. */
         PASSED,
-        /** The overlay shows it, and only a GET can tell how long: the last list could not be read there. */
+        /** The overlay shows it, and only a GET can tell how long: the last list could not be read there, or a UID is not known. */
         DOUBTED
     }
 
@@ -412,8 +413,21 @@ final class Indexer {
 
     /** A deletion is final for its UID; otherwise the newer version counts. */
     private static boolean outranks(Own shown, RawObject late) {
-        return (shown.fate() == Own.Fate.DELETED && shown.uid().equals(late.uid()))
-                || !newer(late.resourceVersion(), shown.version());
+        return (shown.isEnd() && shown.uid().equals(late.uid())) || !newer(late.resourceVersion(), shown.version());
+    }
+
+    /** That UID was only presumed to be deleted, and is there. {@code ""}: whichever was. */
+    void unpresume(ObjectKey key, String uid) {
+        while (true) {
+            State before = current;
+            Own own = before.overlay.get(key);
+            if (own == null
+                    || own.fate() != Own.Fate.PRESUMED
+                    || !(uid.isEmpty() || own.uid().equals(uid))
+                    || CURRENT.compareAndSet(this, before, before.with(before.overlay.without(key)))) {
+                return;
+            }
+        }
     }
 
     /**
@@ -422,9 +436,10 @@ final class Indexer {
      * <p>Only a UID that base or overlay has is hidden: the cache will hear of its end, which is what takes the entry back. An
      * answer that comes after that end must leave nothing behind.
      *
-     * @param uid the UID that is gone; {@code ""} for the one the snapshot shows
+     * @param uid the UID that is gone; {@code ""} when the answer did not say: the one the snapshot shows is hidden, and only a GET
+     *     can tell whether it is a later one, which somebody has made meanwhile
      */
-    void gone(ObjectKey key, String uid) {
+    Outcome gone(ObjectKey key, String uid) {
         while (keepsOverlay) {
             State before = current;
             RawObject known = before.base.get(key);
@@ -439,13 +454,14 @@ final class Indexer {
                 meant = known; // a later incarnation that was written already outranks this deletion
             }
             if (meant == null || !ResourceVersions.comparable(meant.resourceVersion())) {
-                return;
+                return Outcome.IDLE;
             }
-            if (CURRENT.compareAndSet(
-                    this, before, before.with(Own.deleted(meant)))) { // which remembers what was shown
-                return;
+            Own end = uid.isEmpty() ? Own.presumed(meant) : Own.deleted(meant);
+            if (CURRENT.compareAndSet(this, before, before.with(end))) {
+                return uid.isEmpty() ? Outcome.DOUBTED : Outcome.SHOWN;
             }
         }
+        return Outcome.IDLE;
     }
 
     /**

@@ -61,6 +61,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     private final String namespace;
     private final String name;
     private final Lane lane;
+    private final LabelSelector selector;
     private final Indexer indexer;
     private final Reflector reflector;
     private final Doubts doubts;
@@ -133,10 +134,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                 + (namespace.isEmpty() ? "" : " in " + namespace)
                 + (labelSelector.isEmpty() ? "" : " with " + labelSelector);
         this.lane = runtime.lane("informer " + name);
+        this.selector = LabelSelector.of(labelSelector);
         this.indexer = new Indexer(
-                LabelSelector.of(labelSelector),
-                !runtime.planted("informer.no-version-check"),
-                !runtime.planted("informer.no-overlay"));
+                selector, !runtime.planted("informer.no-version-check"), !runtime.planted("informer.no-overlay"));
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
         this.reflector = new Reflector(runtime, client, type, selection, lane, this);
         this.doubts = new Doubts(runtime, client, type, lane, this);
@@ -236,7 +236,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                 || (done.write().verb() == Write.Verb.DELETE && object.deletionTimestamp() == null);
         if (gone) {
             ObjectKey key = object == null ? done.write().key() : object.key();
-            indexer.gone(key, object == null ? done.uid() : object.uid());
+            if (indexer.gone(key, object == null ? done.uid() : object.uid()) == Indexer.Outcome.DOUBTED) {
+                onLane(() -> doubt(key));
+            }
         } else if (object != null) {
             Indexer.Outcome outcome = indexer.own(object);
             if (outcome == Indexer.Outcome.PASSED) {
@@ -415,7 +417,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     }
 
     private void doubt(ObjectKey key) {
-        doubts.add(new Doubts.Doubt(key, indexer.state().base().get(key)));
+        doubts.add(key, indexer.state().base().get(key));
     }
 
     private Work beginning(HandlerLane<?> handler) {
@@ -625,7 +627,18 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     @Override
     public void found(RawObject object) {
         release(object.key());
-        fifo.add(new Delta.Confirmed(object));
+        RawObject known = indexer.state().base().get(object.key());
+        boolean same = known != null && known.uid().equals(object.uid());
+        // A GET does not look at the selector.
+        switch (selector.selects(object.labels())) {
+            case YES -> fifo.add(new Delta.Confirmed(object));
+            case NO -> fifo.add(new Delta.Denied(object.key(), known));
+            case UNKNOWN -> {
+                if (same) {
+                    fifo.add(new Delta.Confirmed(object));
+                }
+            }
+        }
         pump();
     }
 
@@ -634,6 +647,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         release(doubt.key());
         fifo.add(new Delta.Denied(doubt.key(), doubt.known()));
         pump();
+    }
+
+    @Override
+    public void refused(ObjectKey key) {
+        indexer.unpresume(key, ""); // nobody can tell: what the watch says is shown
     }
 
     private void release(ObjectKey key) {

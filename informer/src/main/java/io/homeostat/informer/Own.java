@@ -32,7 +32,9 @@ record Own(
         /** It exists but does not match the informer's selector any more since {@code version}. */
         LEFT,
         /** It is deleted: that UID never comes back. */
-        DELETED
+        DELETED,
+        /** As {@link #DELETED}, where the answer did not say which UID it was: the one that was shown, unless a GET says otherwise. */
+        PRESUMED
     }
 
     static Own written(RawObject object) {
@@ -46,6 +48,16 @@ record Own(
     static Own deleted(RawObject newestKnown) {
         return new Own(
                 newestKnown.key(), newestKnown.uid(), newestKnown.resourceVersion(), null, Fate.DELETED, List.of());
+    }
+
+    static Own presumed(RawObject newestKnown) {
+        return new Own(
+                newestKnown.key(), newestKnown.uid(), newestKnown.resourceVersion(), null, Fate.PRESUMED, List.of());
+    }
+
+    /** Whether that UID is deleted, for all that is known. */
+    boolean isEnd() {
+        return fate == Fate.DELETED || fate == Fate.PRESUMED;
     }
 
     /** The same, laid over {@code earlier}: what that one showed is not forgotten. */

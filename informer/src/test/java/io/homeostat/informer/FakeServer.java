@@ -56,7 +56,7 @@ final class FakeServer {
         }
     }
 
-    private record Committed(long version, WatchFrame.Kind kind, TestObject object) {}
+    private record Committed(long version, WatchFrame.Kind kind, @Nullable TestObject before, TestObject object) {}
 
     final VirtualWorld world;
     final List<Request> requests = new ArrayList<>();
@@ -66,6 +66,8 @@ final class FakeServer {
     private final List<Stream> streams = new ArrayList<>();
     /** Frames of items and events of unreadable objects do not even show their key. */
     boolean nameless;
+    /** Whether answers to deletes say which UID is gone. */
+    boolean deletesNameUids = true;
     /** Whether watches get a bookmark every minute. */
     boolean bookmarks = true;
     /** Whether the initial events of a watch are sent and ended. */
@@ -135,7 +137,7 @@ final class FakeServer {
         TestObject base = before == null ? TestObject.of(name, "uid-" + ++uids, 0) : before;
         TestObject after = change.apply(base).at(++version);
         objects.put(key, after);
-        commit(before == null ? WatchFrame.Kind.ADDED : WatchFrame.Kind.MODIFIED, after);
+        commit(before == null ? WatchFrame.Kind.ADDED : WatchFrame.Kind.MODIFIED, before, after);
         return after;
     }
 
@@ -147,16 +149,28 @@ final class FakeServer {
     TestObject remove(String name) {
         TestObject before = objects.remove(new ObjectKey("ns", name));
         if (before != null) {
-            commit(WatchFrame.Kind.DELETED, before.at(++version));
+            commit(WatchFrame.Kind.DELETED, before, before.at(++version));
         }
         return before;
     }
 
-    private void commit(WatchFrame.Kind kind, TestObject object) {
-        history.add(new Committed(version, kind, object));
+    private void commit(WatchFrame.Kind kind, @Nullable TestObject before, TestObject object) {
+        Committed committed = new Committed(version, kind, before, object);
+        history.add(committed);
         record(kind, object);
         for (Stream stream : List.copyOf(open)) {
-            stream.say(frame(kind, object));
+            say(stream, committed);
+        }
+    }
+
+    /** What a watch is told of a change: objects come and go with its selector. */
+    private void say(Stream stream, Committed change) {
+        boolean was = change.before != null && stream.selects(change.before);
+        boolean is = change.kind != WatchFrame.Kind.DELETED && stream.selects(change.object);
+        if (is) {
+            stream.say(frame(was ? WatchFrame.Kind.MODIFIED : WatchFrame.Kind.ADDED, change.object));
+        } else if (was) {
+            stream.say(frame(WatchFrame.Kind.DELETED, change.object));
         }
     }
 
@@ -239,15 +253,21 @@ final class FakeServer {
         private final Lane lane;
         private final Object listener;
         private final ArrayDeque<Object> out = new ArrayDeque<>();
+        private final LabelSelector selector;
         private boolean scheduled;
         private boolean closed;
         private boolean silent;
         private int demand;
 
-        Stream(Lane lane, Object listener) {
+        Stream(Lane lane, Object listener, String selector) {
+            this.selector = LabelSelector.of(selector);
             this.lane = lane;
             this.listener = listener;
             streams.add(this);
+        }
+
+        boolean selects(TestObject object) {
+            return selector.selects(object.labels()) == LabelSelector.Answer.YES;
         }
 
         @Override
@@ -382,17 +402,21 @@ final class FakeServer {
         public CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key) {
             CompletableFuture<RawObject> answer = new CompletableFuture<>();
             ApiException refused = refuse(new Request("get", Map.of("name", key.name())));
+            onceUnreadable.add(key); // a GET knows more than the watch
             world.after(delay(), () -> {
                 TestObject object = objects.get(key);
-                if (refused != null) {
-                    answer.completeExceptionally(refused);
-                } else if (object == null) {
-                    answer.completeExceptionally(TestErrors.missing(key.name()));
-                } else if (unreadable.contains(key)) {
-                    answer.completeExceptionally(TestErrors.malformed());
-                } else {
-                    answer.complete(object);
-                }
+                boolean readable = !unreadable.contains(key);
+                world.after(delay(), () -> {
+                    if (refused != null) {
+                        answer.completeExceptionally(refused);
+                    } else if (object == null) {
+                        answer.completeExceptionally(TestErrors.missing(key.name()));
+                    } else if (!readable) {
+                        answer.completeExceptionally(TestErrors.malformed());
+                    } else {
+                        answer.complete(object);
+                    }
+                });
             });
             return answer;
         }
@@ -400,7 +424,7 @@ final class FakeServer {
         @Override
         public Streams.Handle list(ResourceType<?> type, Query query, Lane lane, Streams.ListListener listener) {
             Request request = new Request("list", query.parameters());
-            Stream stream = new Stream(lane, listener);
+            Stream stream = new Stream(lane, listener, request.parameter("labelSelector"));
             ApiException refused = refuse(request);
             world.after(delay(), () -> page(request, refused, stream));
             return stream;
@@ -425,7 +449,9 @@ final class FakeServer {
             int start = token.isEmpty() ? 0 : Integer.parseInt(token.substring(token.indexOf(':') + 1));
             int limit =
                     request.parameter("limit").isEmpty() ? Integer.MAX_VALUE : 4; // small pages: 500 would never show
-            List<TestObject> all = snapshots.computeIfAbsent(at, now -> List.copyOf(objects.values()));
+            List<TestObject> all = snapshots.computeIfAbsent(at, now -> List.copyOf(objects.values())).stream()
+                    .filter(stream::selects)
+                    .toList();
             int end = (int) Math.min(all.size(), (long) start + limit);
             for (int i = start; i < end; i++) {
                 TestObject object = all.get(i);
@@ -449,7 +475,7 @@ final class FakeServer {
         @Override
         public Streams.Handle watch(ResourceType<?> type, Query query, Lane lane, Streams.WatchListener listener) {
             Request request = new Request("watch", query.parameters());
-            Stream stream = new Stream(lane, listener);
+            Stream stream = new Stream(lane, listener, request.parameter("labelSelector"));
             ApiException refused = refuse(request);
             world.after(delay(), () -> begin(request, refused, stream));
             return stream;
@@ -469,9 +495,9 @@ final class FakeServer {
             }
             stream.say("opened");
             if (request.initialEvents() || from.isEmpty()) {
-                for (TestObject object : objects.values()) {
-                    stream.say(frame(WatchFrame.Kind.ADDED, object));
-                }
+                objects.values().stream()
+                        .filter(stream::selects)
+                        .forEach(object -> stream.say(frame(WatchFrame.Kind.ADDED, object)));
                 if (request.initialEvents() && endsInitialEvents) {
                     stream.say(new WatchFrame.Bookmark(Long.toString(version), true));
                 }
@@ -481,7 +507,7 @@ final class FakeServer {
             } else {
                 for (Committed change : history) {
                     if (change.version > Long.parseLong(from)) {
-                        stream.say(frame(change.kind, change.object));
+                        say(stream, change);
                     }
                 }
             }
@@ -522,7 +548,9 @@ final class FakeServer {
                 world.after(delay(), () -> {
                     if (was != null) {
                         tell(new WriteObserver.Done(
-                                new Write(Write.Verb.DELETE, TestObject.TYPE, was.key(), ""), null, was.uid()));
+                                new Write(Write.Verb.DELETE, TestObject.TYPE, was.key(), ""),
+                                null,
+                                deletesNameUids ? was.uid() : ""));
                     }
                     answer.complete(was);
                 });

@@ -43,6 +43,7 @@ class WatchPropertiesTest {
         FakeServer.Client client = server.client();
         VirtualProcess process = world.process("operator");
         server.bookmarks = random.nextBoolean();
+        server.deletesNameUids = random.nextBoolean();
         for (int i = 0; i < random.nextInt(6); i++) {
             server.put("k" + i);
         }
