@@ -5,6 +5,7 @@ import io.homeostat.client.RawObject;
 import io.homeostat.client.WatchFrame;
 import java.util.ArrayDeque;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,6 +32,9 @@ final class DeltaFifo {
 
         /** A handler that begins here. */
         record Begins(HandlerLane<?> handler) implements Delta {}
+
+        /** An index that is made here, of all there is. */
+        record Indexes(IndexTable empty, CompletableFuture<Void> built) implements Delta {}
 
         /** A GET found the object. */
         record Confirmed(RawObject object) implements Delta {}

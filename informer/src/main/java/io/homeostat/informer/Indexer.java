@@ -78,14 +78,36 @@ final class Indexer {
      * @param holes what the last list could not say
      * @param base what the server had at that version
      * @param overlay own writes it does not show yet
+     * @param indexes of base, beside that of owners
      */
-    record State(long epoch, String version, Holes holes, Layer<RawObject> base, Layer<Own> overlay) {
+    record State(
+            long epoch,
+            String version,
+            Holes holes,
+            Layer<RawObject> base,
+            Layer<Own> overlay,
+            List<IndexTable> indexes) {
         State with(Own own) {
             return with(overlay.with(own.over(overlay.get(own.key()))));
         }
 
         State with(Layer<Own> nextOverlay) {
-            return new State(epoch, version, holes, base, nextOverlay);
+            return new State(epoch, version, holes, base, nextOverlay, indexes);
+        }
+
+        State with(List<IndexTable> nextIndexes) {
+            return new State(epoch, version, holes, base, overlay, nextIndexes);
+        }
+
+        /** The table of that index, or of that {@link IndexTable.Label}; null while there is none. */
+        @Nullable
+        IndexTable table(Object index) {
+            for (IndexTable table : indexes) {
+                if (table.is(index)) {
+                    return table;
+                }
+            }
+            return null;
         }
 
         /** What a reader sees under that key. */
@@ -108,7 +130,8 @@ final class Indexer {
             AtomicReferenceFieldUpdater.newUpdater(Indexer.class, State.class, "current");
 
     // volatile: the one reference through which lane, writers and readers meet; changed by compare-and-set only.
-    private volatile State current = new State(0, "", Holes.NONE, Layer.empty(SERVER), Layer.empty(Own.SHAPE));
+    private volatile State current =
+            new State(0, "", Holes.NONE, Layer.empty(SERVER), Layer.empty(Own.SHAPE), List.of());
     private final boolean checksVersions;
     private final boolean keepsOverlay;
     private final LabelSelector selector;
@@ -280,11 +303,25 @@ final class Indexer {
      *     been in base at that very version has come and gone, and who saw it must be woken (P-C11, D7)
      */
     private List<Change> publish(long epoch, String version, Holes holes, Layer<RawObject> base, List<Change> changes) {
+        List<IndexTable> indexes = current.indexes;
+        for (Change change : indexes.isEmpty() ? List.<Change>of() : changes) {
+            indexes = indexed(indexes, change);
+        }
+        return publish(epoch, version, holes, base, changes, indexes);
+    }
+
+    private List<Change> publish(
+            long epoch,
+            String version,
+            Holes holes,
+            Layer<RawObject> base,
+            List<Change> changes,
+            List<IndexTable> indexes) {
         Layer<RawObject> from = current.base;
         Set<Version> told = null;
         while (true) {
             State before = current;
-            State bare = new State(epoch, version, holes, base, before.overlay);
+            State bare = new State(epoch, version, holes, base, before.overlay, indexes);
             List<RawObject> untold = new ArrayList<>(0);
             Layer<Own> overlay = before.overlay;
             if (!overlay.isEmpty()) {
@@ -307,6 +344,44 @@ final class Indexer {
             }
             if (CURRENT.compareAndSet(this, before, bare.with(overlay))) {
                 return untold.isEmpty() ? changes : withPassed(untold, from, base, changes);
+            }
+        }
+    }
+
+    private static List<IndexTable> indexed(List<IndexTable> indexes, Change change) {
+        List<IndexTable> next = new ArrayList<>(indexes.size());
+        for (IndexTable table : indexes) {
+            if (change instanceof Change.Added added) {
+                next.add(table.with(added.after()));
+            } else if (change instanceof Change.Updated updated) {
+                next.add(table.with(updated.after()));
+            } else if (change instanceof Change.Deleted deleted) {
+                next.add(table.without(deleted.key()));
+            } else {
+                next.add(table); // an own write that base never had
+            }
+        }
+        return next;
+    }
+
+    /** Shows {@code table}, made from the present base, from now on; in the place of an earlier one of the same index. On the lane. */
+    void show(IndexTable table) {
+        replaceIndexes(table.index(), List.of(table));
+    }
+
+    /** Forgets an index. On the lane. */
+    void hide(Object index) {
+        replaceIndexes(index, List.of());
+    }
+
+    private void replaceIndexes(Object index, List<IndexTable> tables) {
+        while (true) {
+            State before = current;
+            List<IndexTable> next = new ArrayList<>(before.indexes);
+            next.removeIf(table -> table.is(index));
+            next.addAll(tables);
+            if (CURRENT.compareAndSet(this, before, before.with(List.copyOf(next)))) {
+                return;
             }
         }
     }
@@ -538,6 +613,8 @@ final class Indexer {
         private final List<RawObject> doubted = new ArrayList<>();
         private Layer<RawObject> base = start.base;
         private List<Change> changes = List.of();
+        private List<IndexTable> indexes = start.indexes;
+        private int indexed;
         private @Nullable RawObject nextKnown;
         private @Nullable RawObject nextListed;
 
@@ -559,6 +636,17 @@ final class Indexer {
                     return false;
                 }
             }
+            if (changes.isEmpty()) {
+                deletes.addAll(others);
+                changes = deletes;
+            }
+            while (!indexes.isEmpty() && indexed < changes.size()) {
+                indexes = indexed(indexes, changes.get(indexed));
+                indexed++;
+                if (shouldYield.getAsBoolean()) {
+                    return false;
+                }
+            }
             if (reset) {
                 deleted.clear();
             }
@@ -567,8 +655,7 @@ final class Indexer {
             Holes holes = nameless || !replaced.unread.isEmpty()
                     ? new Holes(Collections.unmodifiableSet(new TreeSet<>(replaced.unread)), nameless)
                     : Holes.NONE;
-            deletes.addAll(others);
-            changes = publish(reset ? start.epoch + 1 : start.epoch, version, holes, base, deletes);
+            changes = publish(reset ? start.epoch + 1 : start.epoch, version, holes, base, changes, indexes);
             if (nameless) {
                 for (Iterator<Own> kept = current.overlay.entries().iterator(); kept.hasNext(); ) {
                     RawObject written = kept.next().object();

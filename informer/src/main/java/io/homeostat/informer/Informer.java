@@ -47,6 +47,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
 
     /** The most changes handed to handlers without looking at the turn's time. */
     private static final int SLICE = 256;
+    /** The most entries indexed without looking at the turn's time. */
+    private static final int INDEXED = 64;
+    /** The most labels that are indexed because readers look for them. */
+    private static final int LABELS = 8;
 
     private static final Logger LOG = LoggerFactory.getLogger(Informer.class);
 
@@ -67,6 +71,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     private final Doubts doubts;
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final List<Listening> listeners = new CopyOnWriteArrayList<>();
+    private final List<String> labels = new CopyOnWriteArrayList<>(); // added to on the lane
 
     private final InformerMetrics metrics;
 
@@ -78,6 +83,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     // All below: confined to the lane.
     private final DeltaFifo fifo = new DeltaFifo();
     private final List<HandlerLane<?>> handlers = new ArrayList<>();
+    private final List<IndexUse> indexes = new ArrayList<>();
     private final Quarantine quarantine = new Quarantine();
     private long workBegan;
     private @Nullable Work work;
@@ -205,6 +211,66 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         }
     }
 
+    /**
+     * One use of an index. The table is there while there is one.
+     *
+     * @param built completes when it is made
+     */
+    private record IndexUse(Object index, CompletableFuture<Void> built) {
+        void end() {
+            built.completeExceptionally(new IllegalStateException("The " + index + " was closed before it was made"));
+        }
+    }
+
+    /**
+     * Keeps an index from the next thing the log holds on.
+     *
+     * @param built completes on the lane when it is made, fails when it is closed before
+     * @return takes this use of it back; the last one removes it
+     */
+    Registration index(Object index, IndexTable.Function function, CompletableFuture<Void> built) {
+        IndexUse use = new IndexUse(index, built);
+        lane.execute(() -> {
+            if (closed) {
+                use.end();
+                return;
+            }
+            boolean isNew = !indexed(index);
+            indexes.add(use);
+            if (isNew) {
+                fifo.add(new Delta.Indexes(IndexTable.empty(index, function), built));
+            } else {
+                fifo.add(new Delta.Then(() -> built.complete(null))); // after the one that makes it
+            }
+            pump();
+        });
+        if (closed) {
+            use.end(); // the lane may have dropped it
+        }
+        return () -> {
+            use.end();
+            onLane(() -> {
+                if (indexes.remove(use) && !indexed(index)) {
+                    indexer.hide(index);
+                }
+            });
+        };
+    }
+
+    /** Readers look for a label through many objects: from now on it is indexed, unless many labels are already. Any thread. */
+    void wanted(String label) {
+        if (closed || labels.contains(label) || labels.size() >= LABELS) {
+            return;
+        }
+        onLane(() -> {
+            if (labels.size() < LABELS && !labels.contains(label)) {
+                labels.add(label);
+                IndexTable.Label index = new IndexTable.Label(label);
+                index(index, index, new CompletableFuture<>());
+            }
+        });
+    }
+
     void remove(HandlerLane<?> handler) {
         onLane(() -> handlers.remove(handler));
     }
@@ -272,6 +338,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             }
             handlers.clear();
             listeners.clear();
+            indexes.forEach(IndexUse::end);
+            indexes.clear();
             metrics.close();
             synced.completeExceptionally(
                     new IllegalStateException("The informer of " + name + " was closed before its cache was complete"));
@@ -333,6 +401,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             return replacing(replaced.all());
         } else if (delta instanceof Delta.Begins begins) {
             return beginning(begins.handler());
+        } else if (delta instanceof Delta.Indexes indexes) {
+            return indexing(indexes);
         } else if (delta instanceof Delta.Confirmed confirmed) {
             return telling(indexer.confirm(confirmed.object()), ResourceEventHandler.Phase.LATER);
         } else if (delta instanceof Delta.Denied denied) {
@@ -418,6 +488,34 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
 
     private void doubt(ObjectKey key) {
         doubts.add(key, indexer.state().base().get(key));
+    }
+
+    /** Makes a table of all there is, in turns; nothing else is applied meanwhile, and readers go on without it. */
+    private Work indexing(Delta.Indexes asked) {
+        if (!indexed(asked.empty().index())) {
+            return () -> true; // closed before its turn came
+        }
+        Iterator<RawObject> all = indexer.state().base().entries().iterator();
+        return new Work() {
+            private IndexTable table = asked.empty();
+
+            @Override
+            public boolean advance() {
+                for (int done = 1; all.hasNext(); done++) {
+                    table = table.with(all.next());
+                    if (done % INDEXED == 0 && lane.shouldYield()) {
+                        return false;
+                    }
+                }
+                indexer.show(table);
+                asked.built().complete(null);
+                return true;
+            }
+        };
+    }
+
+    private boolean indexed(Object index) {
+        return indexes.stream().anyMatch(use -> use.index().equals(index));
     }
 
     private Work beginning(HandlerLane<?> handler) {

@@ -3,6 +3,7 @@ package io.homeostat.informer;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ApiClient;
+import io.homeostat.client.ObjectKey;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.WriteObserver;
 import io.homeostat.core.EngineRuntime;
@@ -11,6 +12,8 @@ import io.homeostat.core.Registration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.locks.ReentrantLock;
@@ -180,7 +183,30 @@ final class InformerRegistry implements SharedInformers {
 
         @Override
         public Snapshot<T> snapshot() {
-            return new View<>(informer.snapshot(), decoder);
+            return new View<>(informer.snapshot(), decoder, informer::wanted);
+        }
+
+        @Override
+        public Lister<T> lister() {
+            return new Live<>(this);
+        }
+
+        @Override
+        public IndexRegistration addIndex(Index<T> index) {
+            CompletableFuture<Void> built = new CompletableFuture<>();
+            Registration use = informer.index(index, IndexTable.function(index, decoder), built);
+            return keep("an index", new IndexRegistration() {
+                @Override
+                public CompletionStage<Void> built() {
+                    return built.minimalCompletionStage();
+                }
+
+                @Override
+                public void close() {
+                    use.close();
+                    forget(this);
+                }
+            });
         }
 
         @Override
@@ -255,6 +281,44 @@ final class InformerRegistry implements SharedInformers {
             }
             all.forEach(Registration::close); // each forgets itself: not under the lock
             release.run();
+        }
+    }
+
+    /** Each call on the state that is present then. */
+    private record Live<T extends HasMetadata>(SharedInformer<T> informer) implements Lister<T> {
+        @Override
+        public Optional<CachedObject<T>> get(ObjectKey key) {
+            return informer.snapshot().get(key);
+        }
+
+        @Override
+        public List<CachedObject<T>> list() {
+            return informer.snapshot().list();
+        }
+
+        @Override
+        public List<CachedObject<T>> inNamespace(String namespace) {
+            return informer.snapshot().inNamespace(namespace);
+        }
+
+        @Override
+        public List<CachedObject<T>> ownedBy(String ownerUid) {
+            return informer.snapshot().ownedBy(ownerUid);
+        }
+
+        @Override
+        public List<CachedObject<T>> matching(String labelSelector) {
+            return informer.snapshot().matching(labelSelector);
+        }
+
+        @Override
+        public List<CachedObject<T>> matching(String namespace, String labelSelector) {
+            return informer.snapshot().matching(namespace, labelSelector);
+        }
+
+        @Override
+        public Lookup<T> indexed(Index<T> index, String value) {
+            return informer.snapshot().indexed(index, value);
         }
     }
 }

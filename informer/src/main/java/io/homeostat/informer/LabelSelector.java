@@ -3,7 +3,9 @@ package io.homeostat.informer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -28,10 +30,15 @@ final class LabelSelector {
     private static final Pattern EQUALITY = Pattern.compile("([^\\s!=<>]+)\\s*(==|=|!=)\\s*([^\\s!=<>()]*)");
     private static final Pattern EXISTENCE = Pattern.compile("(!?)\\s*([^\\s!=<>()]+)");
 
-    /** One requirement. */
-    private interface Requirement {
-        boolean holds(Map<String, String> labels);
+    /** One requirement; {@code values} are what {@code label} must be one of, empty where it may be anything else, too. */
+    private record Requirement(String label, Set<String> values, Predicate<Map<String, String>> condition) {
+        boolean holds(Map<String, String> labels) {
+            return condition.test(labels);
+        }
     }
+
+    /** A label that must have one of these values. */
+    record OneOf(String label, Set<String> values) {}
 
     private final @Nullable List<Requirement> requirements;
 
@@ -50,6 +57,22 @@ final class LabelSelector {
             requirements.add(requirement);
         }
         return new LabelSelector(requirements);
+    }
+
+    /** Whether it can be evaluated here. */
+    boolean isKnown() {
+        return requirements != null;
+    }
+
+    /** The labels that must have one of some values: what an index can look for. */
+    List<OneOf> oneOf() {
+        if (requirements == null) {
+            return List.of();
+        }
+        return requirements.stream()
+                .filter(requirement -> !requirement.values.isEmpty())
+                .map(requirement -> new OneOf(requirement.label, requirement.values))
+                .toList();
     }
 
     Answer selects(Map<String, String> labels) {
@@ -92,22 +115,27 @@ final class LabelSelector {
                 values.add(value.strip());
             }
             return set.group(2).equals("in")
-                    ? labels -> labels.containsKey(key) && values.contains(labels.get(key))
-                    : labels -> !labels.containsKey(key) || !values.contains(labels.get(key));
+                    ? new Requirement(
+                            key, values, labels -> labels.containsKey(key) && values.contains(labels.get(key)))
+                    : new Requirement(
+                            key, Set.of(), labels -> !labels.containsKey(key) || !values.contains(labels.get(key)));
         }
         Matcher equality = EQUALITY.matcher(part);
         if (equality.matches()) {
             String key = equality.group(1);
             String value = equality.group(3);
             return equality.group(2).equals("!=")
-                    ? labels -> !value.equals(labels.get(key)) // an absent key differs, as the server has it
-                    : labels -> value.equals(labels.get(key));
+                    ? new Requirement(
+                            key,
+                            Set.of(),
+                            labels -> !value.equals(labels.get(key))) // an absent key differs, as the server has it
+                    : new Requirement(key, Set.of(value), labels -> value.equals(labels.get(key)));
         }
         Matcher existence = EXISTENCE.matcher(part);
         if (existence.matches()) {
             String key = existence.group(2);
             boolean wanted = existence.group(1).isEmpty();
-            return labels -> labels.containsKey(key) == wanted;
+            return new Requirement(key, Set.of(), labels -> labels.containsKey(key) == wanted);
         }
         return null;
     }

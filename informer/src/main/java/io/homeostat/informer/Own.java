@@ -19,11 +19,40 @@ import org.jspecify.annotations.Nullable;
  * @param fate what the write did to it
  * @param superseded what readers saw of earlier own writes under this key, which handlers have not been told of yet; oldest first, at
  *     most {@value #REMEMBERED}
+ * @param indexed the values of {@code object} in the indexes that readers asked for
  */
 record Own(
-        ObjectKey key, String uid, String version, @Nullable RawObject object, Fate fate, List<RawObject> superseded) {
+        ObjectKey key,
+        String uid,
+        String version,
+        @Nullable RawObject object,
+        Fate fate,
+        List<RawObject> superseded,
+        Indexed indexed) {
     /** The most superseded writes of one key that are remembered; they are many only while the cache hears nothing. */
     static final int REMEMBERED = 16;
+
+    /** Remembers values, so that readers do not decode the same own write again and again. Each is asked for on a reader's thread. */
+    static final class Indexed {
+        private record Values(Object index, IndexTable.Found found) {}
+
+        // volatile: replaced by readers; of two that race one value is lost and made again.
+        private volatile List<Values> known = List.of();
+
+        IndexTable.Found of(Object index, IndexTable.Function function, RawObject raw) {
+            List<Values> before = known;
+            for (Values values : before) {
+                if (values.index.equals(index)) {
+                    return values.found;
+                }
+            }
+            IndexTable.Found found = function.of(raw);
+            List<Values> more = new ArrayList<>(before);
+            more.add(new Values(index, found));
+            known = more;
+            return found;
+        }
+    }
 
     /** What a write did. */
     enum Fate {
@@ -38,21 +67,34 @@ record Own(
     }
 
     static Own written(RawObject object) {
-        return new Own(object.key(), object.uid(), object.resourceVersion(), object, Fate.WRITTEN, List.of());
+        return new Own(
+                object.key(), object.uid(), object.resourceVersion(), object, Fate.WRITTEN, List.of(), new Indexed());
     }
 
     static Own left(RawObject object) {
-        return new Own(object.key(), object.uid(), object.resourceVersion(), null, Fate.LEFT, List.of());
+        return new Own(object.key(), object.uid(), object.resourceVersion(), null, Fate.LEFT, List.of(), new Indexed());
     }
 
     static Own deleted(RawObject newestKnown) {
         return new Own(
-                newestKnown.key(), newestKnown.uid(), newestKnown.resourceVersion(), null, Fate.DELETED, List.of());
+                newestKnown.key(),
+                newestKnown.uid(),
+                newestKnown.resourceVersion(),
+                null,
+                Fate.DELETED,
+                List.of(),
+                new Indexed());
     }
 
     static Own presumed(RawObject newestKnown) {
         return new Own(
-                newestKnown.key(), newestKnown.uid(), newestKnown.resourceVersion(), null, Fate.PRESUMED, List.of());
+                newestKnown.key(),
+                newestKnown.uid(),
+                newestKnown.resourceVersion(),
+                null,
+                Fate.PRESUMED,
+                List.of(),
+                new Indexed());
     }
 
     /** Whether that UID is deleted, for all that is known. */
@@ -88,7 +130,8 @@ record Own(
     }
 
     private Own with(List<RawObject> remembered) {
-        return new Own(key, uid, version, object, fate, Collections.unmodifiableList(new ArrayList<>(remembered)));
+        return new Own(
+                key, uid, version, object, fate, Collections.unmodifiableList(new ArrayList<>(remembered)), indexed);
     }
 
     /** How a {@link Layer} reads it. */

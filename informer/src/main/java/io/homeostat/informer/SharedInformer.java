@@ -20,6 +20,21 @@ public interface SharedInformer<T extends HasMetadata> extends Registration {
     /** The present state of the cache. Empty before {@link #synced}: ask first. */
     Snapshot<T> snapshot();
 
+    /** Reads of whatever the present state is, call by call; several that must agree belong on one {@link #snapshot}. */
+    Lister<T> lister();
+
+    /**
+     * Keeps {@code index} up to date until the registration, or this hold, is closed. Any time; readers never wait for it.
+     */
+    IndexRegistration addIndex(Index<T> index);
+
+    /** An index that was added. Closing removes it, unless others added the same one. */
+    @Experimental
+    interface IndexRegistration extends Registration {
+        /** Completes when it is made of all there is; fails when it is closed before. */
+        CompletionStage<Void> built();
+    }
+
     /** Completes when the cache has been complete once; never fails except by {@link #close}. */
     CompletionStage<Void> synced();
 

@@ -235,7 +235,41 @@ class SnapshotStructureFigures {
                     count,
                     heap(count, () -> fill(owned)) - heap(count, () -> fill(plain)),
                     Double.NaN);
+            IndexTable.Function byUid = raw -> new IndexTable.Found(List.of(raw.uid()), null);
+            IndexTable table = table(byUid, plain);
+            print("a user's index: added to an insert, ns", count, best(count, () -> table(byUid, plain)), Double.NaN);
+            print(
+                    "a user's index: update with the same value, ns",
+                    count,
+                    best(count, () -> {
+                        IndexTable next = table;
+                        for (int i : order) {
+                            next = next.with(plain[i]);
+                        }
+                        return next;
+                    }),
+                    Double.NaN);
+            print(
+                    "a user's index: find, ns",
+                    count,
+                    best(count, () -> {
+                        int found = 0;
+                        for (int i : order) {
+                            found += table.keys(plain[i].uid()).size();
+                        }
+                        return found;
+                    }),
+                    Double.NaN);
+            print("a user's index: heap, bytes an object", count, heap(count, () -> table(byUid, plain)), Double.NaN);
         }
+    }
+
+    private static IndexTable table(IndexTable.Function function, TestObject[] objects) {
+        IndexTable table = IndexTable.empty("figures", function);
+        for (TestObject object : objects) {
+            table = table.with(object);
+        }
+        return table;
     }
 
     private static Layer<RawObject> fill(TestObject[] objects) {

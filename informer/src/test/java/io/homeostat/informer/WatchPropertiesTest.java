@@ -62,9 +62,19 @@ class WatchPropertiesTest {
             });
             properties.registered(handler, informer.addHandler("handler-" + i, handler));
         }
+        Index<ConfigMap> byUid =
+                Index.ofObject("uid", object -> List.of(object.getMetadata().getUid()));
+        Index<ConfigMap> byVersion = Index.ofMetadata("version", raw -> {
+            if (raw.resourceVersion().endsWith("7")) {
+                throw new AssertionError("from an index");
+            }
+            return List.of(raw.resourceVersion());
+        });
+        List<SharedInformer.IndexRegistration> indexes = new ArrayList<>();
         int[] requests = {0};
         world.invariant(() -> {
             properties.observe(informer);
+            indexesAgree((View<ConfigMap>) informer.snapshot(), byUid, byVersion);
             for (; requests[0] < server.requests.size(); requests[0]++) {
                 FakeServer.Request request = server.requests.get(requests[0]);
                 if (request.verb().equals("watch") && !request.initialEvents()) {
@@ -75,7 +85,7 @@ class WatchPropertiesTest {
         for (int i = 0; i < 50; i++) {
             world.after(Duration.ofNanos((long) (random.nextDouble() * CHURN.toNanos())), () -> {
                 String name = "k" + random.nextInt(6);
-                switch (random.nextInt(16)) {
+                switch (random.nextInt(18)) {
                     case 0, 1, 2, 3 -> server.put(name);
                     case 4, 5 -> server.remove(name);
                     case 6, 7, 8 -> client.write(name, object -> object);
@@ -88,7 +98,16 @@ class WatchPropertiesTest {
                         server.nameless = random.nextBoolean();
                         server.unreadable.add(new ObjectKey("ns", name));
                     }
-                    default -> server.unreadable.clear();
+                    case 15 -> server.unreadable.clear();
+                    case 16 -> {
+                        indexes.add(informer.addIndex(byUid));
+                        indexes.add(informer.addIndex(byVersion));
+                    }
+                    default -> {
+                        if (!indexes.isEmpty()) {
+                            indexes.remove(random.nextInt(indexes.size())).close();
+                        }
+                    }
                 }
             });
         }
@@ -108,6 +127,34 @@ class WatchPropertiesTest {
                 Duration.ofMinutes(30));
         world.runFor(Duration.ofMinutes(2));
         properties.settled();
+    }
+
+    /** What an index says is what a look at every object says. */
+    private static void indexesAgree(View<ConfigMap> view, Index<ConfigMap> byUid, Index<ConfigMap> byVersion) {
+        for (CachedObject<ConfigMap> object : view.list()) {
+            RawObject raw = object.raw();
+            String found = view.indexed(byUid, raw.uid()).objects().toString();
+            require(found.equals(List.of(object).toString()), found + " has the uid of " + object);
+            Lookup<ConfigMap> lookup = view.indexed(byVersion, raw.resourceVersion());
+            boolean broken = raw.resourceVersion().endsWith("7");
+            boolean is = broken
+                    ? lookup.unindexed().containsKey(raw.key())
+                    : lookup.objects().stream().anyMatch(other -> other.raw().equals(raw));
+            require(is, lookup + " at the version of " + object);
+        }
+        require(view.indexed(byVersion, "none").objects().isEmpty(), "something is at no version");
+        require(
+                view.list().stream()
+                                .filter(object -> object.raw().resourceVersion().endsWith("7"))
+                                .count()
+                        == view.indexed(byVersion, "none").unindexed().size(),
+                "other keys cannot be indexed than those whose versions end with 7");
+    }
+
+    private static void require(boolean holds, String otherwise) {
+        if (!holds) {
+            throw new AssertionError(otherwise);
+        }
     }
 
     private final Indexer indexer = new Indexer(LabelSelector.of(""), true, true);
