@@ -69,7 +69,8 @@ public final class FaultPlan {
         return rules;
     }
 
-    long seed() {
+    /** What rules draw from. */
+    public long seed() {
         return seed;
     }
 

@@ -200,6 +200,16 @@ public final class FaultProxy implements AutoCloseable {
         return script.log();
     }
 
+    /**
+     * How many requests have come so far, whatever became of them.
+     *
+     * @param verb as in RBAC
+     * @param resource plural, with its subresource if any; a path that is no resource as it is
+     */
+    public int requests(String verb, String resource) {
+        return script.requests(verb, resource);
+    }
+
     /** How often a rule has acted. */
     public int faults() {
         return script.faults();
@@ -259,6 +269,22 @@ public final class FaultProxy implements AutoCloseable {
         }
         script.say("reset of " + open.size() + " connections");
         open.forEach(FaultProxyConnection::reset);
+    }
+
+    /**
+     * Makes every connection that is open now half open: nothing passes on it any more, in either direction, and nothing says so, as
+     * when a device on the path forgets it. New connections are not concerned.
+     */
+    public void silenceConnections() {
+        List<FaultProxyConnection> open;
+        lock.lock();
+        try {
+            open = List.copyOf(connections);
+        } finally {
+            lock.unlock();
+        }
+        script.say("silence of " + open.size() + " connections");
+        open.forEach(FaultProxyConnection::silence);
     }
 
     /** Resets what is open, and ends its threads. Idempotent. */

@@ -55,6 +55,8 @@ final class FaultProxyConnection implements Runnable {
     @GuardedBy("lock")
     private @Nullable Answering answering;
 
+    private volatile boolean dead; // volatile: any thread makes it half open, for good
+
     FaultProxyConnection(FaultProxy proxy, Socket plain, int number) {
         this.proxy = proxy;
         this.plain = plain;
@@ -69,6 +71,11 @@ final class FaultProxyConnection implements Runnable {
             // It is closed already; close() below says so to nobody.
         }
         close();
+    }
+
+    /** Says and hears nothing from now on. Any thread. */
+    void silence() {
+        dead = true;
     }
 
     /** Ends it with a TCP FIN, and nothing of TLS. Any thread. */
@@ -147,6 +154,9 @@ final class FaultProxyConnection implements Runnable {
                 return; // its client hears nothing of anything any more, or is to go
             }
             proxy.awaitPassage();
+            if (dead) {
+                continue; // the request is swallowed
+            }
             Answering next = new Answering(call, out);
             lock.lock();
             try {
@@ -393,7 +403,8 @@ final class FaultProxyConnection implements Runnable {
         }
 
         private boolean write(FaultStep step) throws IOException, InterruptedException {
-            if (silent) {
+            if (silent || dead) {
+                silent = true;
                 return true;
             }
             if (step instanceof FaultStep.Pause pause) {

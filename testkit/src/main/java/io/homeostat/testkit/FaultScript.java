@@ -3,7 +3,9 @@ package io.homeostat.testkit;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.homeostat.testkit.FaultRule.Phase;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.locks.ReentrantLock;
 import org.slf4j.Logger;
@@ -42,6 +44,9 @@ final class FaultScript {
 
     @GuardedBy("lock")
     private int faults;
+
+    @GuardedBy("lock")
+    private final Map<String, Integer> requests = new HashMap<>(); // by verb and resource
 
     FaultScript(FaultPlan plan) {
         this.plan = plan;
@@ -83,6 +88,16 @@ final class FaultScript {
         lock.lock();
         try {
             return faults;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** How many requests have come, by verb and resource. */
+    int requests(String verb, String resource) {
+        lock.lock();
+        try {
+            return requests.getOrDefault(verb + " " + resource, 0);
         } finally {
             lock.unlock();
         }
@@ -138,6 +153,7 @@ final class FaultScript {
             now = plan;
             name = "exchange " + ++exchanges + (who.isEmpty() ? "" : " (" + who + ")") + " " + request.verb() + " "
                     + request.resource();
+            requests.merge(request.verb() + " " + request.resource(), 1, Integer::sum);
             active = active(request, false);
         } finally {
             lock.unlock();

@@ -64,6 +64,16 @@ public final class FaultTransport implements Transport {
         return script.log();
     }
 
+    /**
+     * How many requests have come so far, whatever became of them.
+     *
+     * @param verb as in RBAC
+     * @param resource plural, with its subresource if any; a path that is no resource as it is
+     */
+    public int requests(String verb, String resource) {
+        return script.requests(verb, resource);
+    }
+
     /** How often a rule has acted. */
     public int faults() {
         return script.faults();

@@ -445,6 +445,29 @@ public final class RealControlPlane implements AutoCloseable {
                 + find(Component.KUBE_APISERVER).map(ChildProcess::lastLines).orElse(""));
     }
 
+    /**
+     * Compacts etcd's history up to now. Watches from before are still served, from kube-apiserver's cache, until that is restarted;
+     * then they are answered 410.
+     *
+     * @throws IllegalStateException when etcd does not answer as it should
+     */
+    public void compact() {
+        ApiObserver etcd = ApiObserver.plain("http://127.0.0.1:" + etcdPort);
+        try {
+            Duration limit = Duration.ofSeconds(10);
+            ApiObserver.Answer range =
+                    etcd.send("POST", "/v3/kv/range", "application/json", "{\"key\":\"AA==\",\"limit\":1}", limit);
+            String revision = Tree.parse(range.body()).text("header.revision");
+            ApiObserver.Answer done = etcd.send(
+                    "POST", "/v3/kv/compaction", "application/json", "{\"revision\":\"" + revision + "\"}", limit);
+            if (!done.isSuccess()) {
+                throw new IllegalStateException("etcd answered " + done.status() + " to a compaction at " + revision);
+            }
+        } catch (IOException e) {
+            throw new IllegalStateException("etcd does not answer: " + e.getMessage(), e);
+        }
+    }
+
     /** Keeps the logs when it ends, and tells where they are on standard error then: for tests that failed. */
     public void keepLogs() {
         lock.lock();

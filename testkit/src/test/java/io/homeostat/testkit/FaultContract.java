@@ -46,6 +46,8 @@ abstract class FaultContract {
 
     abstract List<String> log();
 
+    abstract int requests(String verb, String resource);
+
     @BeforeEach
     void start() throws IOException {
         client = through(runtime, server, FaultPlan.none());
@@ -371,6 +373,15 @@ abstract class FaultContract {
             statuses.add(seen.status());
         }
         assertThat(statuses).containsExactly(200, 503, 500, 200);
+    }
+
+    @Test
+    void requestsAreCountedByVerbAndResource() {
+        ends(under("list configmaps #1: reset", "GET", LISTING), "failed MAYBE");
+        ends(send("GET", LISTING, ""), "ended");
+
+        assertThat(requests("list", "configmaps")).isEqualTo(2);
+        assertThat(requests("watch", "configmaps")).isZero();
     }
 
     @Test

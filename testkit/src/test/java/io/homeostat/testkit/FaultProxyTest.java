@@ -52,6 +52,11 @@ final class FaultProxyTest extends FaultContract {
     }
 
     @Override
+    int requests(String verb, String resource) {
+        return proxy().requests(verb, resource);
+    }
+
+    @Override
     List<String> log() {
         return proxy().log();
     }
@@ -103,6 +108,23 @@ final class FaultProxyTest extends FaultContract {
         proxy().network(FaultProxy.Network.OPEN);
 
         Polling.eventually(SOON, () -> assertThat(seen.body()).isEqualTo(FaultedServer.frames(1, 2, 3, 4, 5)));
+    }
+
+    @Test
+    void connectionsAreMadeHalfOpenAndNewOnesAreNot() {
+        Seen before = watch();
+        Polling.eventually(SOON, () -> assertThat(before.body()).isEqualTo(FaultedServer.frames(1, 2, 3, 4, 5)));
+
+        proxy().silenceConnections();
+        server.say(FaultedServer.frame(6));
+
+        Seen after = watch();
+        Polling.eventually(SOON, () -> assertThat(after.body()).isEqualTo(FaultedServer.frames(1, 2, 3, 4, 5)));
+        server.say(FaultedServer.frame(7));
+        Polling.eventually(SOON, () -> assertThat(after.body()).isEqualTo(FaultedServer.frames(1, 2, 3, 4, 5, 7)));
+        assertThat(before.body()).isEqualTo(FaultedServer.frames(1, 2, 3, 4, 5));
+        assertThat(before.how()).isEqualTo("open");
+        assertThat(proxy().openConnections()).isEqualTo(2);
     }
 
     @Test

@@ -19,6 +19,11 @@ final class FaultTransportTest extends FaultContract {
     }
 
     @Override
+    int requests(String verb, String resource) {
+        return faulty.requests(verb, resource);
+    }
+
+    @Override
     List<String> log() {
         return faulty.log();
     }

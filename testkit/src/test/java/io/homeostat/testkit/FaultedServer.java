@@ -18,11 +18,22 @@ final class FaultedServer implements Transport {
                     + "\"items\":[{\"metadata\":{\"name\":\"\u00e4\u00f6\u00fc\"}}]}";
 
     final List<HttpCall> calls = new CopyOnWriteArrayList<>();
+    private final List<Served> watches = new CopyOnWriteArrayList<>();
     private final AtomicInteger open = new AtomicInteger();
     private final EngineRuntime runtime;
 
     FaultedServer(EngineRuntime runtime) {
         this.runtime = runtime;
+    }
+
+    /** One more chunk for every watch that is open. */
+    void say(String text) {
+        for (Served watch : watches) {
+            watch.lane.execute(() -> {
+                watch.left.add(text.getBytes(StandardCharsets.UTF_8));
+                watch.more();
+            });
+        }
     }
 
     int openExchanges() {
@@ -60,6 +71,9 @@ final class FaultedServer implements Transport {
         Lane lane = runtime.lane("faulted-server");
         Served served = new Served(lane, chunks, watch, listener);
         open.incrementAndGet();
+        if (watch) {
+            watches.add(served);
+        }
         lane.execute(() -> {
             listener.head(200, Headers.of("Content-Type", "application/json").with("Content-Length", "1"));
             served.more();
