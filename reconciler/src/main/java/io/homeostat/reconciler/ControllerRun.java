@@ -88,6 +88,6 @@ final class ControllerRun<K> implements Registration {
     public void close() {
         closing = true;
         sources.close();
-        dispatcher.lane().close();
+        dispatcher.close();
     }
 }

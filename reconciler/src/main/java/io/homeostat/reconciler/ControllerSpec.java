@@ -123,14 +123,11 @@ public final class ControllerSpec<R extends HasMetadata> {
         Body<R> body = new Body<>(engine, name, type, userReconciler, sources);
         Dispatcher<ObjectKey> dispatcher = new Dispatcher<>(
                 name,
-                engine.runtime(),
+                engine,
                 new Dispatcher.Limits(
                         workers == null ? engine.limits().workers() : workers,
                         deadline == null ? engine.limits().deadline() : deadline),
-                body,
-                engine.observers(),
-                engine.numbers(),
-                engine.fatal());
+                body);
         WorkQueue<ObjectKey> queue = dispatcher.queue();
         AtomicReference<@Nullable Source<R>> primaries = new AtomicReference<>();
         BiConsumer<String, Priority> everything = (cause, priority) -> {
@@ -223,6 +220,23 @@ public final class ControllerSpec<R extends HasMetadata> {
                             memory.children.primaryUid.equals(last.raw().uid()) ? null : memory);
         }
 
+        /**
+         * Whether the primary went since it was read. Its handler may have been told before there was anything to forget; the
+         * snapshot is never older than what a handler is told, so that one of both sees it.
+         */
+        private boolean forgottenIfGone(ObjectKey key, Memory memory) {
+            boolean there = sources.primary(type)
+                    .peek()
+                    .get(key)
+                    .filter(now -> now.raw().uid().equals(memory.children.primaryUid))
+                    .isPresent();
+            if (!there) {
+                memories.remove(key, memory);
+                refusals.drop(key);
+            }
+            return !there;
+        }
+
         @Override
         public Outcome run(Attempt<ObjectKey> attempt) throws Exception {
             CachedObject<R> cached =
@@ -238,6 +252,9 @@ public final class ControllerSpec<R extends HasMetadata> {
                             old != null && old.children.primaryUid.equals(raw.uid()) ? old : new Memory(raw.uid()));
             if (memory.children.isPrimaryGone()) {
                 return new Outcome.Skipped(); // the cache is behind; its own event ends this
+            }
+            if (forgottenIfGone(attempt.key(), memory)) {
+                return new Outcome.Skipped();
             }
             long fingerprint = raw.fingerprint();
             Long failedOn = memory.failedOn;
@@ -272,7 +289,14 @@ public final class ControllerSpec<R extends HasMetadata> {
                     raw,
                     memory.children,
                     new ObjectContext.Surroundings(refusals, events));
-            Result result = reconciled(copy, context, attempt);
+            Result result;
+            try {
+                result = reconciled(copy, context, attempt);
+            } finally {
+                if (context.wasRefused()) {
+                    forgottenIfGone(attempt.key(), memory);
+                }
+            }
             if (result instanceof Result.Failed) {
                 memory.failedOn = fingerprint;
             }

@@ -36,7 +36,7 @@ import org.slf4j.LoggerFactory;
  * not sound is handed to {@code fatal} too, after the key was released (D35). A key that a task never returns is locked, nothing
  * else is harmed: up to {@value #MAX_STUCK_PER_WORKER} times the workers may be stuck and replaced.
  */
-final class Dispatcher<K> {
+final class Dispatcher<K> implements Registration {
     /** What is done for a key, on a task. */
     @FunctionalInterface
     interface Body<K> {
@@ -81,6 +81,9 @@ final class Dispatcher<K> {
     private int free; // confined to the lane
     private boolean started; // confined to the lane
     private boolean stopping; // confined to the lane
+    private final Registration reporting;
+    private final ReconcileFigures figures;
+    private final AtomicInteger active = new AtomicInteger(); // the size of running; read by whoever asks for figures
     private final AtomicInteger stuck = new AtomicInteger(); // changed on the lane; read by whoever asks for the state
 
     /** One task under way; confined to the lane but for {@code outcome}. */
@@ -102,24 +105,19 @@ final class Dispatcher<K> {
         }
     }
 
-    Dispatcher(
-            String name,
-            EngineRuntime runtime,
-            Limits limits,
-            Body<K> body,
-            List<ReconcileObserver> observers,
-            AtomicLong numbers,
-            Consumer<Throwable> fatal) {
+    Dispatcher(String name, Engine engine, Limits limits, Body<K> body) {
         this.name = name;
-        this.runtime = runtime;
+        this.runtime = engine.runtime();
         this.limits = limits;
         this.body = body;
-        this.observers = observers;
-        this.numbers = numbers;
-        this.fatal = fatal;
+        this.observers = engine.observers();
+        this.numbers = engine.numbers();
+        this.fatal = engine.fatal();
         this.free = limits.workers;
         this.lane = runtime.lane("controller/" + name);
         this.queue = new WorkQueue<>(name, runtime, lane, this::dispatch, WorkQueue.Config.DEFAULT);
+        this.reporting = queue.report(engine.metrics());
+        this.figures = new ReconcileFigures(engine.metrics(), name, limits.workers, active::get, stuck::get);
     }
 
     WorkQueue<K> queue() {
@@ -133,6 +131,14 @@ final class Dispatcher<K> {
     /** How many tasks did not end when they were interrupted. Any thread. */
     int stuck() {
         return stuck.get();
+    }
+
+    /** Takes its figures back. Any thread. */
+    @Override
+    public void close() {
+        reporting.close();
+        figures.close();
+        lane.close();
     }
 
     /** Lets tasks start, from now on. Any thread. */
@@ -200,6 +206,7 @@ final class Dispatcher<K> {
     private void launch(Work<K> work) {
         Running<K> each = new Running<>(new Attempt<>(runtime, name, work, limits.deadline));
         running.add(each);
+        active.incrementAndGet();
         free--;
         Task task;
         try {
@@ -235,6 +242,7 @@ final class Dispatcher<K> {
         }
         each.outcome = outcome;
         if (!(outcome instanceof Outcome.Skipped)) {
+            figures.ended(outcome, took, attempt.timedOut());
             tell(each, outcome, took);
         }
     }
@@ -321,6 +329,7 @@ final class Dispatcher<K> {
     /** On the lane. */
     private void ended(Running<K> each, @Nullable Throwable thrown) {
         running.remove(each);
+        active.decrementAndGet();
         if (each.alarm != null) {
             each.alarm.close();
         }

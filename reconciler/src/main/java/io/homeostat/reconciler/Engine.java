@@ -2,6 +2,7 @@ package io.homeostat.reconciler;
 
 import io.homeostat.client.ApiClient;
 import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Metrics;
 import io.homeostat.informer.SharedInformers;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
@@ -15,6 +16,7 @@ import java.util.function.Consumer;
  * @param limits for controllers that set none
  * @param numbers counts reconciles
  * @param events tells people
+ * @param metrics contained
  * @param fatal told when the JVM is not sound any more
  */
 record Engine(
@@ -27,4 +29,5 @@ record Engine(
         List<ReconcileObserver> observers,
         AtomicLong numbers,
         EventRecorder events,
+        Metrics metrics,
         Consumer<Throwable> fatal) {}

@@ -461,6 +461,12 @@ final class EventRecorder {
 
     private void givenUp(Series sent, Throwable failure) {
         forget(sent);
+        if (failure instanceof ApiException.NotFound
+                || (failure instanceof ApiException.Forbidden forbidden && Outcome.namespaceGoes(forbidden))) {
+            // Its namespace goes, and with it whoever the event was about: nothing to mend, nothing to say.
+            lostTotal.add(1);
+            return;
+        }
         lost(
                 sent.said,
                 Texts.of(failure)

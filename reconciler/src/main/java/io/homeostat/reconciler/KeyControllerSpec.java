@@ -98,17 +98,14 @@ public final class KeyControllerSpec<K> {
         Sources sources = new Sources(name);
         Dispatcher<K> dispatcher = new Dispatcher<>(
                 name,
-                engine.runtime(),
+                engine,
                 new Dispatcher.Limits(
                         workers == null ? engine.limits().workers() : workers,
                         deadline == null ? engine.limits().deadline() : deadline),
                 attempt -> ControllerSpec.returned(
                         userReconciler.reconcile(attempt.key(), new Keyed<>(attempt, sources, engine)),
                         name,
-                        attempt.key()),
-                engine.observers(),
-                engine.numbers(),
-                engine.fatal());
+                        attempt.key()));
         for (Watched<?, K> each : watched) {
             sources.add(openWatched(engine, each, dispatcher.queue()));
         }

@@ -73,6 +73,13 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
             events.record(
                     Events.Type.WARNING, PrimaryStatus.REASON, "Apply", String.valueOf(foreign.getMessage()), desired);
             throw foreign;
+        } catch (ApiException.NotFound missing) {
+            refusals.drop(child, key, key());
+            if (key.namespace().equals(key().namespace()) && missing.misses(key.namespace())) {
+                throw new CacheNotReady("Namespace " + key.namespace() + " is gone, and " + type.kind() + " "
+                        + key().name() + " with it, which its cache does not know yet; nothing was written");
+            }
+            throw missing;
         } catch (Throwable failed) {
             refusals.drop(child, key, key());
             throw failed;

@@ -3,6 +3,7 @@ package io.homeostat.reconciler;
 import io.homeostat.client.ApiClient;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
+import io.homeostat.core.Metrics;
 import io.homeostat.core.Transport;
 import io.homeostat.informer.InformerState;
 import io.homeostat.informer.SharedInformers;
@@ -60,6 +61,7 @@ final class OperatorRun implements Operator.Running {
                 operator.observers(),
                 new AtomicLong(),
                 events,
+                Metrics.contained(operator.metrics(), runtime),
                 this::fatal);
         CompletionStage<Void> all = CompletableFuture.completedFuture(null);
         try {

@@ -57,7 +57,7 @@ sealed interface Outcome {
     }
 
     /** The namespace is being deleted, and the object with it: nothing is wrong, and nothing can be created there any more. */
-    private static boolean namespaceGoes(ApiException.Forbidden forbidden) {
+    static boolean namespaceGoes(ApiException.Forbidden forbidden) {
         return forbidden.answer().causes().stream()
                 .anyMatch(cause -> cause.reason().equals("NamespaceTerminating"));
     }

@@ -4,19 +4,27 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.Namespace;
+import io.homeostat.client.ApiClient;
 import io.homeostat.client.ObjectKey;
+import io.homeostat.client.ResourceType;
 import io.homeostat.core.InterruptedWaitException;
+import io.homeostat.core.Metrics;
+import io.homeostat.core.Registration;
 import io.homeostat.virtualruntime.VirtualProcess;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -481,5 +489,108 @@ class OutcomesTest {
                         .controller(Widget.class, c -> c.owns(ConfigMap.class).owns(ConfigMap.class)))
                 .hasMessageContaining("twice");
         assertThatThrownBy(() -> Result.requeueAfter(Duration.ZERO)).hasMessageContaining("positive");
+    }
+
+    /** The namespace of the widget is deleted during its reconcile, which then applies something new. */
+    private void applyInANamespaceThatGoes(boolean whenItIsGone) {
+        ResourceType<Namespace> namespaces = ResourceType.of(Namespace.class);
+        ObjectKey going = ObjectKey.clusterScoped("going");
+        world.apply(
+                namespaces, going, "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"going\"}}");
+        world.start((widget, context) -> {
+            if (widget.getSpec().size == 2) {
+                context.client().delete(namespaces, going, ApiClient.Delete.ANY);
+                while (whenItIsGone
+                        && context.live().find(Namespace.class, going).isPresent()) {
+                    world.process().sleep(Duration.ofMillis(100));
+                }
+            }
+            ConfigMap wanted = World.wanted(widget);
+            wanted.getMetadata().setName("c-" + widget.getSpec().size);
+            context.apply(wanted);
+            return Result.done();
+        });
+        String widget =
+                "{\"apiVersion\":\"test.example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"w\"},\"spec\":{\"size\":";
+        ObjectKey key = new ObjectKey("going", "w");
+        world.apply(World.WIDGETS, key, widget + "1}}");
+        world.settle();
+        world.apply(World.WIDGETS, key, widget + "2}}");
+        world.await(() -> world.outcomes().stream().anyMatch(each -> !each.equals("done")));
+        world.settle();
+        assertThat(world.outcomes()).anyMatch(each -> each.startsWith("retry: "));
+        assertThat(world.outcomes()).doesNotContain("error");
+    }
+
+    @Test
+    void namespaceThatIsBeingDeletedIsNoError() {
+        applyInANamespaceThatGoes(false);
+    }
+
+    @Test
+    void namespaceThatIsGoneIsNoError() {
+        applyInANamespaceThatGoes(true);
+        assertThat(world.outcomes()).anyMatch(each -> each.contains("CacheNotReady"));
+    }
+
+    @Test
+    void figuresAreThoseOfControllerRuntime() {
+        Map<String, Double> figures = new TreeMap<>();
+        Map<String, LongSupplier> gauges = new TreeMap<>();
+        world.start(Operator.named("test-operator")
+                .metrics(new Recording(figures, gauges))
+                .controller(Widget.class, c -> c.workers(3)
+                        .reconciler((widget, context) -> switch (runs.incrementAndGet()) {
+                            case 1 -> Result.retry("not yet");
+                            case 2 -> throw new IllegalStateException("broken");
+                            case 3 -> Result.requeueAfter(Duration.ofSeconds(1));
+                            case 4 -> Result.done();
+                            default -> Result.failed("for good");
+                        })));
+        world.widget("w", 1);
+        world.await(() -> runs.get() == 4);
+        world.widget("w", 2);
+        world.settle();
+        String total = "controller_runtime_reconcile_total[controller, widget, result, ";
+        assertThat(figures)
+                .containsEntry(total + "requeue]", 1.0)
+                .containsEntry(total + "error]", 2.0)
+                .containsEntry(total + "requeue_after]", 1.0)
+                .containsEntry(total + "success]", 1.0)
+                .containsEntry("controller_runtime_reconcile_errors_total[controller, widget]", 2.0)
+                .containsEntry("controller_runtime_terminal_reconcile_errors_total[controller, widget]", 1.0)
+                .containsEntry("workqueue_retries_total[name, widget, controller, widget]", 3.0)
+                .containsKey("controller_runtime_reconcile_time_seconds[controller, widget]")
+                .containsKey("workqueue_queue_duration_seconds[name, widget, controller, widget]");
+        assertThat(java.util.Objects.requireNonNull(
+                                gauges.get("controller_runtime_max_concurrent_reconciles[controller, widget]"))
+                        .getAsLong())
+                .isEqualTo(3);
+        assertThat(java.util.Objects.requireNonNull(gauges.get("controller_runtime_active_workers[controller, widget]"))
+                        .getAsLong())
+                .isZero();
+        CompletableFuture<Boolean> ended = world.running().stop().toCompletableFuture();
+        world.await(ended::isDone);
+        world.pass(Duration.ofSeconds(1));
+        assertThat(gauges).isEmpty();
+    }
+
+    /** Sums what is reported. */
+    private record Recording(Map<String, Double> figures, Map<String, LongSupplier> gauges) implements Metrics {
+        @Override
+        public Counter counter(String name, String... labels) {
+            return amount -> figures.merge(name + Arrays.toString(labels), (double) amount, Double::sum);
+        }
+
+        @Override
+        public Registration gauge(String name, LongSupplier value, String... labels) {
+            gauges.put(name + Arrays.toString(labels), value);
+            return () -> gauges.remove(name + Arrays.toString(labels));
+        }
+
+        @Override
+        public Histogram histogram(String name, String... labels) {
+            return value -> figures.merge(name + Arrays.toString(labels), value, Double::sum);
+        }
     }
 }

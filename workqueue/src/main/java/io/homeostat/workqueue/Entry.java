@@ -24,6 +24,9 @@ final class Entry<K> {
     /** HELD only: the priority of the run under way, kept when it is retried. */
     Priority heldPriority = Priority.NORMAL;
 
+    /** HELD only: since when. */
+    long heldSince;
+
     /** READY only: since when. */
     long readySince;
 
@@ -33,8 +36,17 @@ final class Entry<K> {
     /** With failures: the end of the present backoff; a failure before it does not count again. */
     long backoffEnd;
 
-    /** With failures: an add cannot bring the key forward beyond this. */
+    /** Whether {@link #notBefore} counts. */
+    boolean heldOff;
+
+    /** An add cannot bring the key forward beyond this. */
     long notBefore;
+
+    /** Whether {@link #serverFloor} counts: it outlives that the failures are forgotten. */
+    boolean hasServerFloor;
+
+    /** What a server asked for: its Retry-After. */
+    long serverFloor;
 
     /** In the heap (index 0 or more), DELAYED always and HELD when a later look was asked for: when it is due. */
     long dueAt;
@@ -47,6 +59,20 @@ final class Entry<K> {
     Entry(K key, Place place) {
         this.key = key;
         this.place = place;
+    }
+
+    /** Forgets the failures; what a server asked for stands. */
+    void forgetFailures() {
+        failures = 0;
+        heldOff = hasServerFloor;
+        notBefore = serverFloor;
+    }
+
+    /** Starts anew: the work has ended well, or nothing is retried any more. */
+    void startAnew() {
+        failures = 0;
+        heldOff = false;
+        hasServerFloor = false;
     }
 
     void because(String cause) {

@@ -4,6 +4,7 @@ import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.homeostat.core.Backoff;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
+import io.homeostat.core.Metrics;
 import io.homeostat.core.Registration;
 import io.homeostat.core.Stable;
 import java.time.Duration;
@@ -104,7 +105,7 @@ public final class WorkQueue<K> {
 
     // Invariants, whenever the lock is free:
     // - entries holds exactly the live keys; an entry is DELAYED, READY or HELD.
-    // - READY ⇔ in the ready set of its priority, and nowhere else. DELAYED ⇒ in the heap. HELD ⇒ counted in held; in
+    // - READY ⇔ in the ready set of its priority, and nowhere else. DELAYED ⇒ in the heap. HELD ⇒ in held; in
     // the heap
     //   only when a later look was asked for. again ⇒ HELD, and not in the heap.
     // - causes is present exactly when a next run is certain: READY, DELAYED, or HELD with again or in the heap.
@@ -137,7 +138,7 @@ public final class WorkQueue<K> {
     private final DelayHeap<K> delayed = new DelayHeap<>();
 
     @GuardedBy("lock")
-    private int held;
+    private final Set<Entry<K>> held = new LinkedHashSet<>(); // in the order they were handed out
 
     @GuardedBy("lock")
     private boolean turnScheduled;
@@ -148,6 +149,7 @@ public final class WorkQueue<K> {
     @GuardedBy("lock")
     private final List<K> dropped = new ArrayList<>();
 
+    private volatile QueueFigures figures = QueueFigures.NONE; // replaced by report; read by whoever uses the queue
     private final CompletableFuture<List<K>> drained = new CompletableFuture<>();
 
     private @Nullable Registration timer; // confined to the lane
@@ -187,6 +189,7 @@ public final class WorkQueue<K> {
         requireKey(key, cause);
         long now = runtime.nanos();
         boolean turn;
+        boolean asked;
         lock.lock();
         try {
             if (shutdown != null) {
@@ -198,10 +201,15 @@ public final class WorkQueue<K> {
                 entries.put(key, entry);
             }
             entry.because(cause);
+            asked = entry.place != Entry.Place.READY && !entry.again;
             turn = wanted(entry, now, priority);
+            asked &= entry.place != Entry.Place.DELAYED; // held off: counted when it is due
             check();
         } finally {
             lock.unlock();
+        }
+        if (asked) {
+            figures.adds.add(1);
         }
         runTurn(turn);
         return true;
@@ -239,7 +247,7 @@ public final class WorkQueue<K> {
             entry.because(cause);
             if (entry.place != Entry.Place.READY && !entry.again) {
                 entry.priority = Priority.NORMAL;
-                long due = entry.failures > 0 ? latest(asked, entry.notBefore) : asked;
+                long due = entry.heldOff ? latest(asked, entry.notBefore) : asked;
                 if (entry.heapIndex < 0 || rule == Delay.REPLACE || due - entry.dueAt < 0) {
                     turn = delay(entry, due);
                 }
@@ -248,6 +256,7 @@ public final class WorkQueue<K> {
         } finally {
             lock.unlock();
         }
+        figures.retries.add(1);
         runTurn(turn);
         return true;
     }
@@ -261,7 +270,9 @@ public final class WorkQueue<K> {
         lock.lock();
         try {
             Entry<K> entry = entries.get(key);
-            if (entry == null || entry.heapIndex < 0 || (entry.place == Entry.Place.DELAYED && entry.failures > 0)) {
+            if (entry == null
+                    || entry.heapIndex < 0
+                    || (entry.place == Entry.Place.DELAYED && (entry.failures > 0 || entry.heldOff))) {
                 return false;
             }
             delayed.remove(entry);
@@ -278,14 +289,15 @@ public final class WorkQueue<K> {
 
     /**
      * Forgets the failures of {@code key}, say because what it failed on was changed: the next add is not held off, and the next
-     * failure is its first. A key in backoff stays delayed until it is added or due.
+     * failure is its first. A key in backoff stays delayed until it is added or due. What a server asked to wait stands: a
+     * Retry-After is about the key, whatever it was about.
      */
     public void forget(K key) {
         lock.lock();
         try {
             Entry<K> entry = entries.get(key);
             if (entry != null) {
-                entry.failures = 0;
+                entry.forgetFailures();
             }
         } finally {
             lock.unlock();
@@ -295,6 +307,7 @@ public final class WorkQueue<K> {
     /** Hands out the next ready key, to be held until {@link #done} or {@link #retry}; null when none is ready. */
     public @Nullable Work<K> poll() {
         long now = runtime.nanos();
+        Work<K> work;
         lock.lock();
         try {
             Entry<K> entry = next();
@@ -307,16 +320,19 @@ public final class WorkQueue<K> {
             entry.heldPriority = entry.priority;
             entry.priority = Priority.BACKGROUND;
             entry.causes = null;
-            held++;
+            held.add(entry);
+            entry.heldSince = now;
             if (forgetsHolders) {
                 entries.remove(entry.key, entry);
             }
             check();
             Duration waited = Duration.ofNanos(Math.max(0, now - entry.readySince));
-            return new Work<>(entry.key, causes, entry.failures + 1, waited);
+            work = new Work<>(entry.key, causes, entry.failures + 1, waited);
         } finally {
             lock.unlock();
         }
+        figures.waited(work.waited());
+        return work;
     }
 
     /**
@@ -327,15 +343,18 @@ public final class WorkQueue<K> {
     public void done(K key) {
         long now = runtime.nanos();
         boolean turn;
+        long worked;
         lock.lock();
         try {
             Entry<K> entry = release(key);
-            entry.failures = 0;
+            worked = now - entry.heldSince;
+            entry.startAnew();
             turn = settle(entry, now);
             check();
         } finally {
             lock.unlock();
         }
+        figures.worked(worked);
         runTurn(turn);
     }
 
@@ -368,11 +387,13 @@ public final class WorkQueue<K> {
     private void retry(K key, String cause, Duration atLeast, Duration atMost) {
         long now = runtime.nanos();
         boolean turn;
+        long worked;
         lock.lock();
         try {
             Entry<K> entry = release(key);
+            worked = now - entry.heldSince;
             if (shutdown != null) {
-                entry.failures = 0;
+                entry.startAnew();
                 if (!entry.again) {
                     dropped.add(key);
                 }
@@ -384,6 +405,8 @@ public final class WorkQueue<K> {
         } finally {
             lock.unlock();
         }
+        figures.worked(worked);
+        figures.retries.add(1);
         runTurn(turn);
     }
 
@@ -396,6 +419,9 @@ public final class WorkQueue<K> {
         long backoff = Math.min(jittered(config.backoff.delay(entry.failures, random)), atMost.toNanos());
         long wait = Math.max(backoff, floor.toNanos());
         entry.backoffEnd = now + wait;
+        entry.heldOff = true;
+        entry.hasServerFloor = !floor.isZero() && !floor.isNegative();
+        entry.serverFloor = now + floor.toNanos();
         entry.notBefore = now + Math.max(Math.min(wait, config.holdOff.toNanos()), floor.toNanos());
         long due = entry.backoffEnd;
         if (entry.again) {
@@ -442,6 +468,65 @@ public final class WorkQueue<K> {
         return drained;
     }
 
+    /**
+     * Reports the figures of client-go's queues, under its names ({@code workqueue_depth}, {@code workqueue_adds_total}, {@code
+     * workqueue_retries_total}, {@code workqueue_queue_duration_seconds}, {@code workqueue_work_duration_seconds}, {@code
+     * workqueue_unfinished_work_seconds}, {@code workqueue_longest_running_processor_seconds}), until the registration is closed. An
+     * add counts when it is not merged into one that waits, a delayed one when it is due. Before the queue is used, and once.
+     *
+     * @param metrics {@link Metrics#contained}; called outside the lock
+     */
+    public Registration report(Metrics metrics) {
+        List<Registration> gauges = new ArrayList<>();
+        for (Priority priority : Priority.values()) {
+            gauges.add(metrics.gauge("workqueue_depth", () -> readyOf(priority), QueueFigures.labels(name, priority)));
+        }
+        gauges.add(
+                metrics.gauge("workqueue_unfinished_work_seconds", this::unfinishedSeconds, QueueFigures.labels(name)));
+        gauges.add(metrics.gauge(
+                "workqueue_longest_running_processor_seconds", this::longestSeconds, QueueFigures.labels(name)));
+        QueueFigures mine = new QueueFigures(metrics, name, List.copyOf(gauges));
+        figures = mine;
+        return () -> {
+            figures = QueueFigures.NONE;
+            mine.close();
+        };
+    }
+
+    private long readyOf(Priority priority) {
+        lock.lock();
+        try {
+            return ready(priority).size();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private long unfinishedSeconds() {
+        long now = runtime.nanos();
+        double nanos = 0;
+        lock.lock();
+        try {
+            for (Entry<K> entry : held) {
+                nanos += now - entry.heldSince;
+            }
+        } finally {
+            lock.unlock();
+        }
+        return (long) (nanos / 1e9);
+    }
+
+    private long longestSeconds() {
+        long now = runtime.nanos();
+        lock.lock();
+        try {
+            Entry<K> longest = first(held);
+            return longest == null ? 0 : (now - longest.heldSince) / 1_000_000_000;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** How many keys are ready. */
     public int ready() {
         lock.lock();
@@ -466,7 +551,7 @@ public final class WorkQueue<K> {
     public int held() {
         lock.lock();
         try {
-            return held;
+            return held.size();
         } finally {
             lock.unlock();
         }
@@ -478,7 +563,7 @@ public final class WorkQueue<K> {
         lock.lock();
         try {
             return "WorkQueue " + name + " (" + (normal.size() + background.size()) + " ready, " + delayed.size()
-                    + " delayed, " + held + " held)";
+                    + " delayed, " + held.size() + " held)";
         } finally {
             lock.unlock();
         }
@@ -508,7 +593,7 @@ public final class WorkQueue<K> {
             }
             case DELAYED -> {
                 entry.priority = entry.priority.moreUrgent(priority);
-                if (entry.failures > 0 && now - entry.notBefore < 0) {
+                if (entry.heldOff && now - entry.notBefore < 0) {
                     return entry.dueAt - entry.notBefore > 0 && delay(entry, entry.notBefore);
                 }
                 delayed.remove(entry);
@@ -533,7 +618,7 @@ public final class WorkQueue<K> {
             dropped.add(entry.key);
         }
         entries.remove(entry.key, entry);
-        return shutdown != null && held == 0 && scheduleTurn();
+        return shutdown != null && held.isEmpty() && scheduleTurn();
     }
 
     @GuardedBy("lock")
@@ -543,7 +628,7 @@ public final class WorkQueue<K> {
             throw new IllegalStateException("Queue " + name + " was told that work on " + key
                     + " ended, but the key is not held: end each key that poll() gave exactly once");
         }
-        held--;
+        held.remove(forgetsHolders ? first(held) : entry);
         return entry;
     }
 
@@ -611,6 +696,7 @@ public final class WorkQueue<K> {
         boolean anyReady;
         boolean hasNext;
         long nextDue = 0;
+        int due;
         List<K> report = null;
         lock.lock();
         try {
@@ -623,6 +709,7 @@ public final class WorkQueue<K> {
                 moved++;
                 head = delayed.first();
             }
+            due = moved;
             more = head != null && head.dueAt - now <= 0;
             if (more) {
                 turnScheduled = true;
@@ -632,12 +719,15 @@ public final class WorkQueue<K> {
                 nextDue = head.dueAt;
             }
             anyReady = !normal.isEmpty() || !background.isEmpty();
-            if (shutdown != null && !anyReady && held == 0) {
+            if (shutdown != null && !anyReady && held.isEmpty()) {
                 report = List.copyOf(dropped);
             }
             check();
         } finally {
             lock.unlock();
+        }
+        if (due > 0) {
+            figures.adds.add(due);
         }
         if (more) {
             lane.execute(this::turn);
@@ -707,7 +797,7 @@ public final class WorkQueue<K> {
     @GuardedBy("lock")
     private boolean invariantsHold() {
         if (entries.size() > 64) {
-            return normal.size() + background.size() + held <= entries.size()
+            return normal.size() + background.size() + held.size() <= entries.size()
                     && delayed.size() <= entries.size()
                     && (shutdown == null || delayed.size() == 0);
         }
@@ -732,7 +822,7 @@ public final class WorkQueue<K> {
             heapSeen += inHeap ? 1 : 0;
             readySeen += inReady ? 1 : 0;
         }
-        return heldSeen == held
+        return heldSeen == held.size()
                 && heapSeen == delayed.size()
                 && readySeen == normal.size() + background.size()
                 && delayed.valid()

@@ -3,13 +3,19 @@ package io.homeostat.workqueue;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.homeostat.core.Metrics;
+import io.homeostat.core.Registration;
 import io.homeostat.workqueue.WorkQueue.Delay;
 import io.homeostat.workqueue.WorkQueue.Shutdown;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
+import java.util.function.LongSupplier;
 import org.junit.jupiter.api.Test;
 
 class WorkQueueTest {
@@ -335,6 +341,86 @@ class WorkQueueTest {
         queue.retry("a", "failed");
         runtime.pass(Duration.ofMillis(5));
         assertThat(poll().attempt()).isEqualTo(2);
+    }
+
+    @Test
+    void retryAfterOfTheServerStandsWhenTheFailuresAreForgotten() {
+        queue.add("a", "x");
+        poll();
+        queue.retry("a", "429", Duration.ofSeconds(7));
+        queue.forget("a");
+        queue.add("a", "spec changed");
+        runtime.pass(Duration.ofMillis(6999));
+        assertThat(queue.poll()).isNull();
+        assertThat(queue.cancel("a")).isFalse();
+        runtime.pass(Duration.ofMillis(1));
+        Work<String> work = poll();
+        assertThat(work.attempt()).isEqualTo(1);
+        queue.done("a");
+        queue.add("a", "again");
+        assertThat(poll().key()).isEqualTo("a");
+    }
+
+    @Test
+    void figuresAreThoseOfClientGo() {
+        Map<String, Double> figures = new TreeMap<>();
+        Map<String, LongSupplier> gauges = new TreeMap<>();
+        Registration reporting = queue.report(new Recording(figures, gauges));
+        queue.add("a", "x");
+        queue.add("a", "y"); // merged
+        queue.add("b", "x", Priority.BACKGROUND);
+        queue.addAfter("c", SECOND, "later");
+        assertThat(read(gauges, "workqueue_depth[name, test, controller, test, priority, 0]"))
+                .isEqualTo(1);
+        assertThat(read(gauges, "workqueue_depth[name, test, controller, test, priority, -100]"))
+                .isEqualTo(1);
+        String labels = "[name, test, controller, test]";
+        assertThat(figures)
+                .containsEntry("workqueue_adds_total" + labels, 2.0)
+                .containsEntry("workqueue_retries_total" + labels, 1.0);
+        runtime.pass(SECOND); // c is due
+        assertThat(figures).containsEntry("workqueue_adds_total" + labels, 3.0);
+        poll();
+        runtime.pass(SECOND.multipliedBy(2));
+        poll();
+        queue.add("a", "while held");
+        queue.add("a", "while held, merged");
+        runtime.pass(SECOND);
+        assertThat(read(gauges, "workqueue_unfinished_work_seconds" + labels)).isEqualTo(4);
+        assertThat(read(gauges, "workqueue_longest_running_processor_seconds" + labels))
+                .isEqualTo(3);
+        queue.done("a");
+        assertThat(figures)
+                .containsEntry("workqueue_adds_total" + labels, 4.0)
+                .containsEntry("workqueue_queue_duration_seconds" + labels, 1.0 + 2.0)
+                .containsEntry("workqueue_work_duration_seconds" + labels, 3.0);
+        reporting.close();
+        assertThat(gauges).isEmpty();
+        queue.add("z", "unreported");
+        assertThat(figures).containsEntry("workqueue_adds_total" + labels, 4.0);
+    }
+
+    private static long read(Map<String, LongSupplier> gauges, String name) {
+        return Objects.requireNonNull(gauges.get(name), name).getAsLong();
+    }
+
+    /** Sums what is reported. */
+    private record Recording(Map<String, Double> figures, Map<String, LongSupplier> gauges) implements Metrics {
+        @Override
+        public Counter counter(String name, String... labels) {
+            return amount -> figures.merge(name + Arrays.toString(labels), (double) amount, Double::sum);
+        }
+
+        @Override
+        public Registration gauge(String name, LongSupplier value, String... labels) {
+            gauges.put(name + Arrays.toString(labels), value);
+            return () -> gauges.remove(name + Arrays.toString(labels));
+        }
+
+        @Override
+        public Histogram histogram(String name, String... labels) {
+            return value -> figures.merge(name + Arrays.toString(labels), value, Double::sum);
+        }
     }
 
     @Test
