@@ -2,10 +2,12 @@ package io.homeostat.client;
 
 import io.fabric8.kubernetes.api.model.AuthInfo;
 import io.fabric8.kubernetes.api.model.Cluster;
+import io.fabric8.kubernetes.api.model.ExecConfig;
 import io.fabric8.kubernetes.api.model.NamedAuthInfo;
 import io.fabric8.kubernetes.api.model.NamedCluster;
 import io.fabric8.kubernetes.api.model.NamedContext;
 import io.fabric8.kubernetes.client.Config;
+import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.internal.KubeConfigUtils;
 import io.fabric8.kubernetes.client.utils.HttpClientUtils;
 import io.homeostat.core.EngineRuntime;
@@ -16,37 +18,49 @@ import java.io.File;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.json.JsonMapper;
 
 /**
  * How to reach one cluster: from a kubeconfig, from inside a pod, or whichever of them is there. Immutable; connects to nothing
  * until {@link #open}.
  *
- * <p>A configuration made of a server, certificates (RSA, EC and Ed25519 keys; files or inline data), tokens (inline, or a file
- * that is read again), user and password or impersonation goes over sockets of our own (D26). Exec plugins, auth
- * providers, proxies, and trust or key stores go over fabric8's HTTP client, which must then be on the class path with a
- * backend ({@code kubernetes-httpclient-jdk}).
+ * <p>A configuration made of a server, certificates (RSA, EC and Ed25519 keys; files or inline data), tokens (inline, or a file),
+ * exec plugins, user and password or impersonation goes over sockets of our own (D26). Proxies, of the kubeconfig or of the
+ * environment, are left to fabric8's HTTP client, which must then be on the class path with a backend ({@code
+ * kubernetes-httpclient-jdk}). Auth providers, which Kubernetes dropped in 1.26, are refused.
+ *
+ * <p>What the configuration says is read once; the files it names are read again: tokens, client certificates with their
+ * keys and certificate authorities may be replaced under a running process, and exec plugins are run again, without a restart and
+ * without a lost event (docs/credentials.md).
  *
  * <p><b>Failure.</b> A configuration that cannot be used throws {@link Unusable}, whose text names the file, what was found in it, and
  * what to do.
  */
 @Stable
 public final class ClusterConnection {
+    private static final List<String> EXEC_VERSIONS =
+            List.of("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1");
+    private static final String EXEC_EXTENSION = "client.authentication.k8s.io/exec";
+    private static final Duration PLUGIN_LIMIT = Duration.ofMinutes(1);
     private static final Path SERVICE_ACCOUNT = Path.of("/var/run/secrets/kubernetes.io/serviceaccount");
 
     private final String source;
     private final String server;
     private final String namespace;
     private final Opener opener;
+    private final SocketEndpoint endpoint;
 
     @FunctionalInterface
     private interface Opener {
@@ -61,11 +75,17 @@ public final class ClusterConnection {
         }
     }
 
-    private ClusterConnection(String source, String server, String namespace, Opener opener) {
+    private ClusterConnection(
+            String source,
+            String server,
+            String namespace,
+            SocketEndpoint endpoint,
+            @Nullable Opener otherThanSockets) {
         this.source = source;
         this.server = server;
         this.namespace = namespace;
-        this.opener = opener;
+        this.endpoint = endpoint;
+        this.opener = otherThanSockets == null ? runtime -> new SocketTransport(runtime, endpoint) : otherThanSockets;
     }
 
     /**
@@ -122,12 +142,30 @@ public final class ClusterConnection {
     }
 
     /**
+     * What it presents and trusts, and what is wrong with what is there now: tokens, certificates and plugins that may change. Any
+     * thread, at any time; reads nothing. Of one without files and plugins only what is inline, or nothing.
+     */
+    public List<CredentialState> credentials() {
+        List<CredentialState> states = new ArrayList<>(endpoint.credentials().states());
+        TlsMaterial tls = endpoint.tls();
+        if (tls != null) {
+            states.addAll(tls.states());
+        }
+        return List.copyOf(states);
+    }
+
+    /**
      * Opens a transport; the caller closes it. Nothing is connected before the first request.
      *
      * @throws Unusable when it needs fabric8's HTTP client, and that finds no backend or refuses the configuration
      */
     public Transport open(EngineRuntime runtime) {
         return opener.open(runtime);
+    }
+
+    /** {@link #open} as it is for a proxied cluster: for tests. */
+    Transport openOverFabric8(EngineRuntime runtime) {
+        return overFabric8(runtime, source, endpoint, "");
     }
 
     /** Server and source. */
@@ -198,11 +236,7 @@ public final class ClusterConnection {
             String namespace = Files.exists(namespaceFile)
                     ? Files.readString(namespaceFile).trim()
                     : "default";
-            return new ClusterConnection(
-                    "the pod's service account",
-                    endpoint.name(),
-                    namespace,
-                    runtime -> new SocketTransport(runtime, endpoint));
+            return new ClusterConnection("the pod's service account", endpoint.name(), namespace, endpoint, null);
         } catch (IOException | GeneralSecurityException e) {
             throw new Unusable(
                     "The pod's service account in " + serviceAccount + " is not usable: " + e.getMessage(), e);
@@ -274,7 +308,7 @@ public final class ClusterConnection {
         }
         Located<AuthInfo> who = user == null ? new Located<>(new AuthInfo(), files.get(0)) : user;
         String namespace = text(context.getContext().getNamespace());
-        return connection(files, source, contextName, cluster, who, namespace.isEmpty() ? "default" : namespace);
+        return connection(source, contextName, cluster, who, namespace.isEmpty() ? "default" : namespace);
     }
 
     /** A part of a kubeconfig and the file it stands in: relative paths start there. */
@@ -316,26 +350,31 @@ public final class ClusterConnection {
     }
 
     private static ClusterConnection connection(
-            List<Path> files,
-            String source,
-            String context,
-            Located<Cluster> cluster,
-            Located<AuthInfo> user,
-            String namespace) {
+            String source, String context, Located<Cluster> cluster, Located<AuthInfo> user, String namespace) {
         String where = source + ", context \"" + context + "\"";
         URI url = url(where, text(cluster.value().getServer()));
-        String server = url.toString();
-        if (needsFabric8(url, cluster.value(), user.value())) {
-            return new ClusterConnection(
-                    where, server, namespace, runtime -> overFabric8(runtime, where, context, files));
+        if (user.value().getAuthProvider() != null) {
+            throw new Unusable(
+                    where + " names the auth provider \""
+                            + text(user.value().getAuthProvider().getName())
+                            + "\", which Kubernetes 1.26 dropped: use the exec plugin that took its place"
+                            + " (gke-gcloud-auth-plugin, kubelogin), or a token or certificate",
+                    null);
         }
         SocketEndpoint endpoint;
         try {
-            endpoint = endpoint(url, cluster, user);
+            endpoint = endpoint(where, url, cluster, user);
         } catch (IOException | GeneralSecurityException e) {
             throw new Unusable(where + " is not usable: " + words(e), e);
         }
-        return new ClusterConnection(where, server, namespace, runtime -> new SocketTransport(runtime, endpoint));
+        String proxy = text(cluster.value().getProxyUrl());
+        boolean proxied = !proxy.isEmpty() || proxied(url);
+        return new ClusterConnection(
+                where,
+                url.toString(),
+                namespace,
+                endpoint,
+                proxied ? runtime -> overFabric8(runtime, where, endpoint, proxy) : null);
     }
 
     private static String words(Exception e) {
@@ -363,13 +402,6 @@ public final class ClusterConnection {
         return url;
     }
 
-    private static boolean needsFabric8(URI url, Cluster cluster, AuthInfo user) {
-        return user.getExec() != null
-                || user.getAuthProvider() != null
-                || !text(cluster.getProxyUrl()).isEmpty()
-                || proxied(url);
-    }
-
     /** Whether the environment names a proxy for this scheme; NO_PROXY is fabric8's to weigh. */
     private static boolean proxied(URI url) {
         Map<String, String> environment = System.getenv();
@@ -385,7 +417,7 @@ public final class ClusterConnection {
         return false;
     }
 
-    private static SocketEndpoint endpoint(URI url, Located<Cluster> cluster, Located<AuthInfo> user)
+    private static SocketEndpoint endpoint(String where, URI url, Located<Cluster> cluster, Located<AuthInfo> user)
             throws IOException, GeneralSecurityException {
         boolean https = url.getScheme().equalsIgnoreCase("https");
         TlsMaterial tls = https
@@ -414,7 +446,7 @@ public final class ClusterConnection {
                 text(url.getRawPath()),
                 tls,
                 text(cluster.value().getTlsServerName()),
-                credentials(user));
+                credentials(where, cluster, user));
     }
 
     private static TlsMaterial.@Nullable Pem pem(String what, @Nullable String file, @Nullable String data)
@@ -426,7 +458,7 @@ public final class ClusterConnection {
         }
     }
 
-    private static Credentials credentials(Located<AuthInfo> user) {
+    private static Credentials credentials(String where, Located<Cluster> cluster, Located<AuthInfo> user) {
         AuthInfo who = user.value();
         List<Headers.Header> headers = new ArrayList<>();
         String tokenFile = user.path(who.getTokenFile());
@@ -449,32 +481,117 @@ public final class ClusterConnection {
                     .forEach((name, values) -> values.forEach(
                             value -> headers.add(new Headers.Header("Impersonate-Extra-" + name, value))));
         }
-        return new Credentials(headers, tokenFile == null ? null : Path.of(tokenFile));
+        return new Credentials(
+                headers,
+                tokenFile == null ? null : Path.of(tokenFile),
+                text(who.getToken()).isEmpty() ? null : who.getToken(),
+                who.getExec() == null ? null : plugin(where, cluster, user, who.getExec()));
     }
 
-    private static Transport overFabric8(EngineRuntime runtime, String where, String context, List<Path> files) {
+    private static ExecPlugin plugin(String where, Located<Cluster> cluster, Located<AuthInfo> user, ExecConfig exec) {
+        String program = text(exec.getCommand());
+        String apiVersion = text(exec.getApiVersion());
+        if (program.isEmpty()) {
+            throw new Unusable(where + " has an exec plugin without a command; name the program to run", null);
+        }
+        if (!EXEC_VERSIONS.contains(apiVersion)) {
+            throw new Unusable(
+                    where + ": the exec plugin \"" + program + "\" speaks "
+                            + (apiVersion.isEmpty() ? "no apiVersion" : "\"" + apiVersion + "\"") + "; known are "
+                            + EXEC_VERSIONS + ": bring the plugin and its entry up to date",
+                    null);
+        }
+        if (text(exec.getInteractiveMode()).equals("Always")) {
+            throw new Unusable(
+                    where + ": the exec plugin \"" + program
+                            + "\" has interactiveMode Always, and there is nobody to talk to; use a way to log in"
+                            + " that needs nobody",
+                    null);
+        }
+        Map<String, String> environment = new TreeMap<>();
+        if (exec.getEnv() != null) {
+            exec.getEnv().forEach(each -> environment.put(text(each.getName()), text(each.getValue())));
+        }
+        // As kubectl does: a path is relative to the file it stands in, a bare name is looked up on the PATH.
+        boolean path = program.contains("/") || program.contains(File.separator);
+        return new ExecPlugin(new ExecPlugin.Command(
+                where,
+                path ? java.util.Objects.requireNonNull(user.path(program)) : program,
+                exec.getArgs() == null ? List.of() : List.copyOf(exec.getArgs()),
+                environment,
+                apiVersion,
+                execInfo(apiVersion, Boolean.TRUE.equals(exec.getProvideClusterInfo()) ? cluster : null),
+                text(exec.getInstallHint()),
+                PLUGIN_LIMIT));
+    }
+
+    /** {@code KUBERNETES_EXEC_INFO}: an ExecCredential that says for what credentials are wanted. */
+    private static String execInfo(String apiVersion, @Nullable Located<Cluster> cluster) {
+        Map<String, Object> spec = new LinkedHashMap<>();
+        spec.put("interactive", false);
+        if (cluster != null) {
+            Cluster value = cluster.value();
+            Map<String, Object> told = new LinkedHashMap<>();
+            told.put("server", text(value.getServer()));
+            if (!text(value.getTlsServerName()).isEmpty()) {
+                told.put("tls-server-name", value.getTlsServerName());
+            }
+            if (Boolean.TRUE.equals(value.getInsecureSkipTlsVerify())) {
+                told.put("insecure-skip-tls-verify", true);
+            }
+            byte[] authority = authority(cluster);
+            if (authority.length > 0) {
+                told.put("certificate-authority-data", Base64.getEncoder().encodeToString(authority));
+            }
+            if (!text(value.getProxyUrl()).isEmpty()) {
+                told.put("proxy-url", value.getProxyUrl());
+            }
+            if (value.getExtensions() != null) {
+                value.getExtensions().stream()
+                        .filter(each -> EXEC_EXTENSION.equals(each.getName()))
+                        .forEach(each -> told.put("config", each.getExtension()));
+            }
+            spec.put("cluster", told);
+        }
+        Map<String, Object> document = new LinkedHashMap<>();
+        document.put("apiVersion", apiVersion);
+        document.put("kind", "ExecCredential");
+        document.put("spec", spec);
+        return JsonMapper.shared().writeValueAsString(document);
+    }
+
+    private static byte[] authority(Located<Cluster> cluster) {
         try {
-            return new Fabric8Transport(runtime, fabric8Config(context, files));
+            TlsMaterial.Pem pem = TlsMaterial.Pem.of(
+                    cluster.path(cluster.value().getCertificateAuthority()),
+                    cluster.value().getCertificateAuthorityData());
+            return pem == null ? new byte[0] : pem.read();
         } catch (IOException | GeneralSecurityException e) {
-            throw new Unusable(where + " is not usable: " + words(e), e);
+            return new byte[0]; // it was read before, for our own use, and is said there when it cannot be
+        }
+    }
+
+    private static Transport overFabric8(EngineRuntime runtime, String where, SocketEndpoint endpoint, String proxy) {
+        try {
+            return new Fabric8Transport(runtime, fabric8Config(endpoint.name(), proxy), endpoint);
         } catch (RuntimeException e) {
             throw new Unusable(
                     where + " cannot be opened with fabric8's HTTP client ("
                             + e.getClass().getSimpleName()
-                            + "): check the exec plugin or proxy it names, and that kubernetes-httpclient-jdk is on the"
-                            + " class path",
+                            + "): check the proxy it names, and that kubernetes-httpclient-jdk is on the class path",
                     e);
         }
     }
 
-    static Config fabric8Config(String context, List<Path> files) throws IOException, GeneralSecurityException {
-        // Several files come from KUBECONFIG only, which fabric8 reads and merges by itself.
-        Config config = files.size() == 1
-                ? Config.fromKubeconfig(
-                        context.isEmpty() ? null : context, files.get(0).toFile())
-                : Config.autoConfigure(context);
-        setProxies(config, System.getenv());
-        detectKey(config);
+    /** Where to, and over which proxy; who asks and whom to trust are ours. */
+    static Config fabric8Config(String server, String proxy) {
+        Config config = new ConfigBuilder(Config.empty()).withMasterUrl(server).build();
+        if (!proxy.isEmpty()) {
+            config.setHttpProxy(proxy);
+            config.setHttpsProxy(proxy);
+        } else {
+            setProxies(config, System.getenv());
+        }
         return config;
     }
 
@@ -500,18 +617,6 @@ public final class ClusterConnection {
     private static String eitherCase(Map<String, String> environment, String name) {
         String lower = environment.getOrDefault(name, "");
         return lower.isEmpty() ? environment.getOrDefault(name.toUpperCase(Locale.ROOT), "") : lower;
-    }
-
-    /** fabric8 takes every PKCS#8 key for RSA, and reads SEC 1 keys only with a further library: it gets PKCS#8 and is told. */
-    static void detectKey(Config config) throws IOException, GeneralSecurityException {
-        TlsMaterial.Pem key = TlsMaterial.Pem.of(config.getClientKeyFile(), config.getClientKeyData());
-        if (key == null) {
-            return;
-        }
-        PemKey read = PemKey.read(key.read());
-        config.setClientKeyAlgo(read.algorithm());
-        config.setClientKeyFile(null);
-        config.setClientKeyData(Base64.getEncoder().encodeToString(read.toPem().getBytes(StandardCharsets.US_ASCII)));
     }
 
     private static String text(@Nullable String text) {

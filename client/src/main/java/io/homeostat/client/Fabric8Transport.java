@@ -22,65 +22,158 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@link Transport} over fabric8's {@code HttpClient}: for every configuration fabric8 knows, exec plugins, auth providers and
- * proxies included.
+ * {@link Transport} over fabric8's {@code HttpClient}, for clusters behind proxies.
  *
- * <p>fabric8 authenticates and connects; what it does beyond that is off: no retries, no redirects, and after a 401 that made it
- * refresh its credentials only reads are sent again (the server refused the write unseen, but whether to repeat it is the
- * caller's to say). The JDK's HTTP client under it may send a GET again whose connection ended without an answer; nothing but a
- * system property of the whole JVM turns that off, and it does no harm. HTTP/1.1 on two clients, one for streams and one for the rest (D23).
+ * <p>fabric8 connects; what it does beyond that is off: no retries, no redirects. Who asks and whom to trust are either a fixed fabric8
+ * {@code Config}'s, whose token fabric8 may refresh (and after a 401 only reads are sent again), or a {@link SocketEndpoint}'s,
+ * with all that is said of those: files that are read again, plugins, one more try after a 401. fabric8's clients cannot take other
+ * certificates, so changed ones are met with new clients; open streams are moved to them, and the old ones are closed
+ * when the last request on them must have ended. The JDK's HTTP client under it may send a GET again whose connection ended
+ * without an answer; nothing but a system property of the whole JVM turns that off, and it does no harm. HTTP/1.1 on two
+ * clients, one for streams and one for the rest (D23).
  *
- * <p><b>Order.</b> As {@link Transport} says. <b>Threads.</b> Requests are made on a user lane, because fabric8 may read files and
- * run a plugin before each; answers come on the HTTP client's threads. <b>Memory.</b> One list of buffers per demanded chunk.
+ * <p><b>Order.</b> As {@link Transport} says. <b>Threads.</b> Requests are made on a user lane, because files may be read and a plugin
+ * waited for before each; answers come on the HTTP client's threads. <b>Memory.</b> One list of buffers per demanded chunk.
  * <b>Failure.</b> An exchange that is cancelled before its status line ends at the HTTP client's own timeout of {@value
  * #HEAD_MINUTES} minutes: fabric8 has no way to end it sooner.
  */
 final class Fabric8Transport implements Transport {
     private static final int HEAD_MINUTES = 10;
 
+    private final EngineRuntime runtime;
+    private final Config config;
+    private final @Nullable SocketEndpoint endpoint;
     private final String server;
-    private final HttpClient streams;
-    private final HttpClient requests;
     private final Lane lane;
+    private final Handover handover;
+    private final ReentrantLock clientsLock = new ReentrantLock();
+
+    @GuardedBy("clientsLock")
+    private Clients clients;
+
+    @GuardedBy("clientsLock")
+    private final Set<Clients> outdated = new HashSet<>();
+
     private volatile boolean closed; // volatile: set by close, read on the lane
 
+    /** The two clients made with one state of the certificates; null for those of the Config. */
+    private record Clients(TlsMaterial.@Nullable Version version, HttpClient streams, HttpClient requests) {
+        void close() {
+            streams.close();
+            requests.close();
+        }
+    }
+
     /**
-     * Opens both clients.
+     * Opens both clients with the Config's own credentials.
      *
      * @param config this transport's own: fabric8 keeps refreshed tokens in it
      * @throws io.fabric8.kubernetes.client.KubernetesClientException when there is no HTTP backend on the class path, or the
      *     TLS material cannot be read
      */
     Fabric8Transport(EngineRuntime runtime, Config config) {
+        this(runtime, config, null);
+    }
+
+    /**
+     * Opens both clients.
+     *
+     * @param config the server and the proxy; credentials too when {@code endpoint} is null
+     * @param endpoint who asks and whom to trust; null for the Config's own
+     * @throws io.fabric8.kubernetes.client.KubernetesClientException when there is no HTTP backend on the class path
+     */
+    Fabric8Transport(EngineRuntime runtime, Config config, @Nullable SocketEndpoint endpoint) {
         String url = config.getMasterUrl();
+        this.runtime = runtime;
+        this.config = config;
+        this.endpoint = endpoint;
         this.server = url.endsWith("/") ? url.substring(0, url.length() - 1) : url;
         config.setUserAgent(""); // the call's own stands; fabric8 would put its name over it
         this.lane = runtime.userLane("fabric8-transport");
-        this.streams = client(config);
-        this.requests = client(config);
+        this.handover = new Handover(runtime, this::look);
+        TlsMaterial tls = endpoint == null ? null : endpoint.tls();
+        this.clients = clients(tls == null ? null : tls.current(null));
     }
 
-    private static HttpClient client(Config config) {
+    private Clients clients(TlsMaterial.@Nullable Version version) {
+        return new Clients(version, client(version), client(version));
+    }
+
+    private HttpClient client(TlsMaterial.@Nullable Version version) {
         HttpClient.Factory factory = HttpClientUtils.getHttpClientFactory();
         HttpClient.Builder builder = factory.newBuilder();
         HttpClientUtils.applyCommonConfiguration(config, withoutRedirects(builder), factory);
         builder.preferHttp11();
         builder.addOrReplaceInterceptor(
-                TokenRefreshInterceptor.NAME, new SparingRefresh(tokenRefresh(config, factory)));
+                TokenRefreshInterceptor.NAME,
+                endpoint == null ? new SparingRefresh(tokenRefresh(config, factory)) : new Interceptor() {});
+        if (endpoint != null && version != null) {
+            builder.sslContext(version.keys(), version.trust());
+            if (!endpoint.serverName().isEmpty()) {
+                builder.tlsServerName(endpoint.serverName());
+            }
+        }
         RequestConfig once = new RequestConfigBuilder(config.getRequestConfig())
                 .withRequestRetryBackoffLimit(0)
                 .build();
         builder.tag(once);
         return builder.build();
+    }
+
+    /** What certificates there are now. Runs no plugin: the next request does. */
+    private TlsMaterial.@Nullable Version look() {
+        TlsMaterial tls = endpoint == null ? null : endpoint.tls();
+        if (endpoint == null || tls == null) {
+            return null;
+        }
+        return clientsFor(tls.current(endpoint.credentials().lastPair())).version();
+    }
+
+    /** The clients for these certificates, new ones when they have changed. */
+    private Clients clientsFor(TlsMaterial.@Nullable Version wanted) {
+        Clients old;
+        Clients now;
+        clientsLock.lock();
+        try {
+            old = clients;
+            TlsMaterial.Version present = old.version();
+            if (wanted == null || present == null || wanted.number() <= present.number() || closed) {
+                return old;
+            }
+            now = clients(wanted);
+            clients = now;
+            outdated.add(old);
+        } finally {
+            clientsLock.unlock();
+        }
+        handover.changedTo(wanted);
+        runtime.after(Duration.ofMinutes(HEAD_MINUTES), lane, () -> retire(old));
+        return now;
+    }
+
+    private void retire(Clients old) {
+        boolean mine;
+        clientsLock.lock();
+        try {
+            mine = outdated.remove(old);
+        } finally {
+            clientsLock.unlock();
+        }
+        if (mine) {
+            old.close();
+        }
     }
 
     private static Interceptor tokenRefresh(Config config, HttpClient.Factory factory) {
@@ -145,9 +238,17 @@ final class Fabric8Transport implements Transport {
 
     @Override
     public void close() {
-        closed = true;
-        streams.close();
-        requests.close();
+        List<Clients> all;
+        clientsLock.lock();
+        try {
+            closed = true;
+            all = new ArrayList<>(outdated);
+            all.add(clients);
+            outdated.clear();
+        } finally {
+            clientsLock.unlock();
+        }
+        all.forEach(Clients::close);
     }
 
     /** One exchange. */
@@ -173,6 +274,8 @@ final class Fabric8Transport implements Transport {
         @GuardedBy("lock")
         private boolean over;
 
+        private boolean repeated; // confined to the transport's lane
+
         Pending(HttpCall call, AnswerListener listener) {
             this.call = call;
             this.listener = listener;
@@ -188,9 +291,13 @@ final class Fabric8Transport implements Transport {
                 return;
             }
             CompletableFuture<HttpResponse<AsyncBody>> answer;
+            SocketEndpoint.Ready ready;
+            Clients used;
             try {
-                HttpClient client = call.kind() == HttpCall.Kind.STREAM ? streams : requests;
-                answer = client.consumeBytes(request(client), this);
+                ready = endpoint == null ? null : endpoint.ready(runtime);
+                used = clientsFor(ready == null ? null : ready.tls());
+                HttpClient client = call.kind() == HttpCall.Kind.STREAM ? used.streams() : used.requests();
+                answer = client.consumeBytes(request(client, ready), this);
             } catch (Exception e) { // fabric8 throws checked exceptions past the compiler
                 fail(new TransportException(
                         TransportException.Sent.NO,
@@ -202,13 +309,30 @@ final class Fabric8Transport implements Transport {
             answer.whenComplete((response, failure) -> {
                 if (response == null) {
                     fail(TransportFailures.of(call, server, unwrapped(failure)));
+                } else if (ready == null || response.code() != 401) {
+                    if (ready != null && endpoint != null) {
+                        endpoint.accepted(ready);
+                    }
+                    answered(response, used);
                 } else {
-                    answered(response);
+                    lane.execute(() -> refused(response, used, ready)); // which reads files
                 }
             });
         }
 
-        private HttpRequest request(HttpClient client) {
+        /** A 401: once more with other credentials when there are such, else it is the answer. */
+        private void refused(HttpResponse<AsyncBody> response, Clients used, SocketEndpoint.Ready ready) {
+            boolean others = endpoint != null && endpoint.refused(runtime, ready, call);
+            if (others && !repeated) {
+                repeated = true;
+                response.body().cancel();
+                send();
+            } else {
+                answered(response, used);
+            }
+        }
+
+        private HttpRequest request(HttpClient client, SocketEndpoint.@Nullable Ready ready) {
             HttpRequest.Builder builder = client.newHttpRequestBuilder()
                     .uri(server + call.target())
                     .timeout(HEAD_MINUTES, java.util.concurrent.TimeUnit.MINUTES);
@@ -221,10 +345,15 @@ final class Fabric8Transport implements Transport {
                     builder.header(header.name(), header.value());
                 }
             }
+            if (ready != null) {
+                for (Headers.Header header : ready.held().headers()) {
+                    builder.header(header.name(), header.value());
+                }
+            }
             return builder.build();
         }
 
-        private void answered(HttpResponse<AsyncBody> response) {
+        private void answered(HttpResponse<AsyncBody> response, Clients used) {
             AsyncBody answerBody = response.body();
             lock.lock();
             try {
@@ -245,7 +374,12 @@ final class Fabric8Transport implements Transport {
                 }
             }
             listener.head(response.code(), Headers.of(lines));
+            Handover.@Nullable Stream stream =
+                    call.kind() == HttpCall.Kind.STREAM ? handover.opened(used.version(), this::moveOn) : null;
             answerBody.done().whenComplete((done, failure) -> {
+                if (stream != null) {
+                    stream.ended();
+                }
                 if (failure == null) {
                     end();
                 } else {
@@ -253,6 +387,23 @@ final class Fabric8Transport implements Transport {
                 }
             });
             read();
+        }
+
+        /** Gives the connection up for one with newer certificates; what was read is delivered, and then the end. */
+        private void moveOn() {
+            AsyncBody outdatedBody;
+            lock.lock();
+            try {
+                outdatedBody = body;
+            } finally {
+                lock.unlock();
+            }
+            if (finish()) {
+                if (outdatedBody != null) {
+                    outdatedBody.cancel();
+                }
+                listener.end();
+            }
         }
 
         @Override

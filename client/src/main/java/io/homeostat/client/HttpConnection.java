@@ -48,6 +48,7 @@ final class HttpConnection {
     record Head(int status, Headers headers) {}
 
     private final SocketEndpoint endpoint;
+    private final TlsMaterial.@Nullable Version tls;
     private volatile Socket wire; // volatile: close() comes from any thread
     private volatile boolean closed; // volatile: the same
     private @Nullable Socket socket; // the wire, or TLS over it; confined to the exchange, as all below
@@ -61,8 +62,9 @@ final class HttpConnection {
     private boolean ended = true;
     private boolean keepAlive;
 
-    HttpConnection(SocketEndpoint endpoint) {
+    HttpConnection(SocketEndpoint endpoint, TlsMaterial.@Nullable Version tls) {
         this.endpoint = endpoint;
+        this.tls = tls;
         this.wire = new Socket();
     }
 
@@ -98,11 +100,11 @@ final class HttpConnection {
             setKeepAlive(plain);
             plain.connect(new InetSocketAddress(address, endpoint.port()), CONNECT_MILLIS);
             plain.setSoTimeout(CONNECT_MILLIS); // for the handshake
-            SSLSocket tls = endpoint.layered(plain);
-            if (tls != null) {
-                tls.startHandshake();
+            SSLSocket layered = endpoint.layered(plain, tls);
+            if (layered != null) {
+                layered.startHandshake();
             }
-            Socket made = tls == null ? plain : tls;
+            Socket made = layered == null ? plain : layered;
             plain.setSoTimeout(0);
             socket = made;
             in = made.getInputStream();
@@ -135,6 +137,11 @@ final class HttpConnection {
         } catch (IOException e) {
             // Closing a socket that is gone tells nothing that anybody could use.
         }
+    }
+
+    /** The certificates it was made with; null for plain HTTP. */
+    TlsMaterial.@Nullable Version tls() {
+        return tls;
     }
 
     OutputStream output() throws IOException {

@@ -1,5 +1,6 @@
 package io.homeostat.client;
 
+import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Headers;
 import io.homeostat.core.HttpCall;
 import java.io.IOException;
@@ -33,18 +34,36 @@ record SocketEndpoint(
         return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
     }
 
-    HttpConnection unconnected() {
-        return new HttpConnection(this);
+    /**
+     * What one request is made with.
+     *
+     * @param held the headers that say who asks
+     * @param tls null for plain HTTP
+     */
+    record Ready(Credentials.Held held, TlsMaterial.@Nullable Version tls) {}
+
+    /**
+     * Looks at files that may have changed, and waits for an exec plugin when one must run.
+     *
+     * @throws IOException when there is nothing to ask with
+     */
+    Ready ready(EngineRuntime runtime) throws IOException {
+        Credentials.Held held = credentials.current(runtime);
+        return new Ready(held, tls == null ? null : tls.current(held.pair()));
+    }
+
+    HttpConnection unconnected(Ready ready) {
+        return new HttpConnection(this, ready.tls());
     }
 
     /** TLS over a connected socket, before its handshake; null when this endpoint speaks plain HTTP. */
     @Nullable
-    SSLSocket layered(Socket plain) throws IOException {
-        if (tls == null) {
+    SSLSocket layered(Socket plain, TlsMaterial.@Nullable Version version) throws IOException {
+        if (tls == null || version == null) {
             return null;
         }
         String expected = serverName.isEmpty() ? host : serverName;
-        SSLSocket socket = (SSLSocket) tls.socketFactory().createSocket(plain, expected, port, true);
+        SSLSocket socket = (SSLSocket) version.socketFactory().createSocket(plain, expected, port, true);
         SSLParameters parameters = socket.getSSLParameters();
         parameters.setApplicationProtocols(new String[] {"http/1.1"});
         if (tls.verifiesHost()) {
@@ -62,7 +81,7 @@ record SocketEndpoint(
     }
 
     /** The whole request, head and body, in one array: one write, one TLS record for most. */
-    byte[] request(HttpCall call, long nanos) throws IOException {
+    byte[] request(HttpCall call, Ready ready) throws IOException {
         StringBuilder head = new StringBuilder(512)
                 .append(call.method())
                 .append(' ')
@@ -74,7 +93,7 @@ record SocketEndpoint(
         for (Headers.Header header : call.headers().all()) {
             line(head, header);
         }
-        for (Headers.Header header : credentials.headers(nanos)) {
+        for (Headers.Header header : ready.held().headers()) {
             line(head, header);
         }
         if (call.body().length > 0 || !call.method().equals("GET")) {
@@ -98,8 +117,18 @@ record SocketEndpoint(
         return text.indexOf('\r') >= 0 || text.indexOf('\n') >= 0;
     }
 
-    /** The server did not accept who asks (401): what can be read anew is, for the next request. */
-    void refused() {
-        credentials.refused();
+    /**
+     * The server did not accept who asks (401): what can be read anew is. Whether something else would be asked with now, so that
+     * the same request is worth sending once more: the server looks at who asks before anything else, so it has not been done.
+     */
+    boolean refused(EngineRuntime runtime, Ready used, HttpCall call) {
+        Credentials.Again again =
+                call.method().equals("GET") ? Credentials.Again.AT_ANY_COST : Credentials.Again.AT_ONCE;
+        boolean other = credentials.refused(runtime, used.held(), again);
+        return other || (tls != null && tls.current(used.held().pair()) != used.tls());
+    }
+
+    void accepted(Ready used) {
+        credentials.accepted(used.held());
     }
 }

@@ -43,9 +43,16 @@ final class SocketTransport implements Transport {
 
     private static final int MAX_IDLE = 16;
 
+    /**
+     * A write goes only over a connection that was in use this shortly before: one whose path has silently died since would leave the
+     * write's outcome unknown. A read can be asked again.
+     */
+    private static final Duration WRITE_IDLE = Duration.ofSeconds(5);
+
     private final EngineRuntime runtime;
     private final SocketEndpoint endpoint;
     private final Lane lane;
+    private final Handover handover;
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
@@ -59,10 +66,57 @@ final class SocketTransport implements Transport {
 
     private record Idle(HttpConnection connection, long since) {}
 
+    /** An answer has begun. */
+    private record Accepted(HttpConnection connection, HttpConnection.Head head) {}
+
     SocketTransport(EngineRuntime runtime, SocketEndpoint endpoint) {
         this.runtime = runtime;
         this.endpoint = endpoint;
         this.lane = runtime.lane("socket-transport");
+        this.handover = new Handover(runtime, this::look);
+    }
+
+    @GuardedBy("lock")
+    private TlsMaterial.@Nullable Version seen; // the certificates of the newest exchange or look
+
+    /** What certificates there are now. Runs no plugin: the next request does. */
+    private TlsMaterial.@Nullable Version look() {
+        TlsMaterial tls = endpoint.tls();
+        if (tls == null) {
+            return null;
+        }
+        TlsMaterial.Version current = tls.current(endpoint.credentials().lastPair());
+        use(current);
+        return current;
+    }
+
+    /** These certificates are to be used from now on: kept connections with others are closed, streams move. */
+    private void use(TlsMaterial.@Nullable Version current) {
+        List<HttpConnection> outdated = new ArrayList<>();
+        boolean changed;
+        lock.lock();
+        try {
+            if (seen != null && current != null && current.number() < seen.number()) {
+                return; // a look that was overtaken
+            }
+            changed = seen != null && seen != current;
+            seen = current;
+            if (changed) {
+                for (Iterator<Idle> each = idle.iterator(); each.hasNext(); ) {
+                    HttpConnection next = each.next().connection();
+                    if (next.tls() != current) {
+                        each.remove();
+                        outdated.add(next);
+                    }
+                }
+            }
+        } finally {
+            lock.unlock();
+        }
+        outdated.forEach(this::discard);
+        if (changed && current != null) {
+            handover.changedTo(current);
+        }
     }
 
     @Override
@@ -92,32 +146,51 @@ final class SocketTransport implements Transport {
         abandoned.forEach(HttpConnection::close);
     }
 
-    /** A kept connection that is still good; null when there is none. Blocks for a millisecond or so. */
-    private @Nullable HttpConnection reuse() {
+    /** A kept connection that is still good for this call; null when there is none. Blocks for a millisecond or so. */
+    private @Nullable HttpConnection reuse(HttpCall call, TlsMaterial.@Nullable Version version) {
+        Duration most = call.method().equals("GET") ? Duration.ofSeconds(IDLE_SECONDS) : WRITE_IDLE;
         while (true) {
             HttpConnection candidate;
+            boolean fits;
             lock.lock();
             try {
-                Idle newest = idle.pollLast();
-                if (newest == null) {
+                Idle newest = idle.peekLast();
+                if (newest == null || runtime.nanos() - newest.since() > most.toNanos()) {
                     return null;
                 }
+                idle.removeLast();
                 candidate = newest.connection();
+                fits = candidate.tls() == version;
             } finally {
                 lock.unlock();
             }
-            if (candidate.stillOpen()) {
+            if (fits && candidate.stillOpen()) {
                 return candidate;
             }
             discard(candidate);
         }
     }
 
+    /** A request was given up without an answer: where one path is dead, those beside it may be, so that none is used again. */
+    private void suspect() {
+        List<HttpConnection> kept = new ArrayList<>();
+        lock.lock();
+        try {
+            for (Idle each : idle) {
+                kept.add(each.connection());
+            }
+            idle.clear();
+        } finally {
+            lock.unlock();
+        }
+        kept.forEach(this::discard);
+    }
+
     private void keep(HttpConnection connection) {
         boolean kept;
         lock.lock();
         try {
-            kept = !closed && idle.size() < MAX_IDLE;
+            kept = !closed && idle.size() < MAX_IDLE && connection.tls() == seen;
             if (kept) {
                 idle.addLast(new Idle(connection, runtime.nanos()));
             }
@@ -206,7 +279,13 @@ final class SocketTransport implements Transport {
         @GuardedBy("mine")
         private @Nullable HttpConnection connection;
 
+        @GuardedBy("mine")
+        private boolean moved; // its connection is being replaced
+
+        private @Nullable HttpConnection held; // confined to run(), which closes it or keeps it
         private boolean sent; // confined to run()
+        private volatile boolean
+                waiting; // volatile: set by run(), read by cancel(): the request is out, its answer is not in
 
         Pending(HttpCall call, AnswerListener listener) {
             this.call = call;
@@ -214,15 +293,18 @@ final class SocketTransport implements Transport {
         }
 
         void run() {
-            HttpConnection used = null;
             boolean released = false;
+            Handover.Stream stream = null;
             try {
-                byte[] request = endpoint.request(call, runtime.nanos());
-                used = connect();
-                if (used == null) {
+                Accepted accepted = accepted();
+                if (accepted == null) {
                     return; // cancelled
                 }
-                if (!exchange(used, request)) {
+                HttpConnection used = accepted.connection();
+                if (call.kind() == HttpCall.Kind.STREAM) {
+                    stream = handover.opened(used.tls(), this::moveOn);
+                }
+                if (!exchange(used, accepted.head())) {
                     return; // cancelled
                 }
                 boolean reusable = used.reusable() && call.kind() == HttpCall.Kind.REQUEST;
@@ -236,7 +318,16 @@ final class SocketTransport implements Transport {
                     listener.end();
                 }
             } catch (IOException e) {
-                fail(e);
+                if (moved()) {
+                    if (finish()) {
+                        listener.end();
+                    }
+                } else {
+                    if (waiting) {
+                        suspect();
+                    }
+                    fail(e);
+                }
             } catch (InterruptedWaitException e) {
                 fail(new IOException("the runtime is closing", e));
             } catch (RuntimeException | Error e) {
@@ -244,19 +335,52 @@ final class SocketTransport implements Transport {
                 fail(new IOException("unexpected " + e.getClass().getName(), e));
                 throw e; // a defect, or the VM's: the task's end shows it
             } finally {
+                if (stream != null) {
+                    stream.ended();
+                }
                 detach();
-                if (used != null && !released) {
-                    discard(used);
+                HttpConnection left = held;
+                if (left != null && !released) {
+                    discard(left);
                 }
             }
         }
 
-        private @Nullable HttpConnection connect() throws IOException {
+        /** The head of the answer, after a second request when the first was refused for who asked; null when cancelled. */
+        private @Nullable Accepted accepted() throws IOException {
+            for (int attempt = 1; ; attempt++) {
+                SocketEndpoint.Ready ready = endpoint.ready(runtime);
+                use(ready.tls());
+                byte[] request = endpoint.request(call, ready);
+                HttpConnection used = connect(ready);
+                if (used == null) {
+                    return null;
+                }
+                HttpConnection.Head head = send(used, request);
+                if (isCancelled()) {
+                    return null;
+                }
+                if (head.status() != 401) {
+                    endpoint.accepted(ready);
+                    return new Accepted(used, head);
+                }
+                boolean others = endpoint.refused(runtime, ready, call);
+                if (attempt > 1 || !others) {
+                    return new Accepted(used, head);
+                }
+                detach();
+                held = null;
+                discard(used);
+                sent = false; // refused is not done
+            }
+        }
+
+        private @Nullable HttpConnection connect(SocketEndpoint.Ready ready) throws IOException {
             if (isClosed()) {
                 throw new IOException("the transport is closed");
             }
-            HttpConnection reused = call.kind() == HttpCall.Kind.REQUEST ? reuse() : null;
-            HttpConnection used = reused != null ? reused : endpoint.unconnected();
+            HttpConnection reused = call.kind() == HttpCall.Kind.REQUEST ? reuse(call, ready.tls()) : null;
+            HttpConnection used = reused != null ? reused : endpoint.unconnected(ready);
             boolean mayUse = attach(used);
             if (!mayUse || (reused == null && !register(used))) {
                 if (reused != null) {
@@ -267,30 +391,26 @@ final class SocketTransport implements Transport {
                 }
                 throw new IOException("the transport is closed");
             }
+            held = used;
             if (reused == null) {
-                try {
-                    used.connect();
-                } catch (IOException | RuntimeException e) {
-                    discard(used);
-                    throw e;
-                }
+                used.connect();
             }
             return used;
         }
 
-        /** True when the answer was read to its end; false when the exchange was cancelled. */
-        private boolean exchange(HttpConnection used, byte[] request) throws IOException {
+        private HttpConnection.Head send(HttpConnection used, byte[] request) throws IOException {
             OutputStream out = used.output();
             sent = true;
             out.write(request);
             out.flush();
+            waiting = true;
             HttpConnection.Head head = used.readHead();
-            if (isCancelled()) {
-                return false;
-            }
-            if (head.status() == 401) {
-                endpoint.refused();
-            }
+            waiting = false;
+            return head;
+        }
+
+        /** True when the answer was read to its end; false when the exchange was cancelled. */
+        private boolean exchange(HttpConnection used, HttpConnection.Head head) throws IOException {
             listener.head(head.status(), head.headers());
             while (true) {
                 if (!used.bodyEnded()) {
@@ -312,13 +432,16 @@ final class SocketTransport implements Transport {
         }
 
         /** Waits until a chunk is demanded; false when the exchange was cancelled. */
-        private boolean awaitDemand() {
+        private boolean awaitDemand() throws IOException {
             while (true) {
                 CompletableFuture<Boolean> came;
                 mine.lock();
                 try {
                     if (cancelled) {
                         return false;
+                    }
+                    if (moved) {
+                        throw new IOException("its connection was replaced");
                     }
                     if (demanded > 0) {
                         return true;
@@ -375,8 +498,36 @@ final class SocketTransport implements Transport {
             }
             if (abandoned != null) {
                 abandoned.close(); // ends the read or write that run() is in
+                if (waiting) {
+                    suspect();
+                }
             }
             wake(0);
+        }
+
+        /** Gives the connection up for one with newer certificates; what was read is delivered, and then the end. */
+        private void moveOn() {
+            HttpConnection outdated;
+            mine.lock();
+            try {
+                outdated = connection;
+                moved = outdated != null;
+            } finally {
+                mine.unlock();
+            }
+            if (outdated != null) {
+                outdated.close();
+                wake(0);
+            }
+        }
+
+        private boolean moved() {
+            mine.lock();
+            try {
+                return moved;
+            } finally {
+                mine.unlock();
+            }
         }
 
         private boolean attach(HttpConnection used) {

@@ -80,7 +80,7 @@ class ClientRealServerTest {
     private ApiClient client(Over over, Path kubeconfig) throws Exception {
         Transport transport = over == Over.SOCKETS
                 ? ClusterConnection.fromKubeconfig(kubeconfig).open(runtime)
-                : new Fabric8Transport(runtime, ClusterConnection.fabric8Config("", List.of(kubeconfig)));
+                : ClusterConnection.fromKubeconfig(kubeconfig).openOverFabric8(runtime);
         transports.add(transport);
         return ApiClient.over(runtime, transport, ApiClient.Settings.of("client-test/1"));
     }

@@ -7,7 +7,6 @@ import io.homeostat.core.HttpCall;
 import io.homeostat.core.Transport;
 import io.homeostat.core.TransportException;
 import java.net.URI;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -206,28 +205,6 @@ class SocketTransportTest extends TransportContract {
         assertThat(answer.sent()).isEqualTo(TransportException.Sent.NO);
         assertThat(answer.failureMessage()).doesNotContain(CANARY);
         assertThat(server.requests()).isEmpty();
-    }
-
-    @Test
-    void tokenFileIsReadAgainAfterA401ForTheNextRequest(@TempDir Path folder) throws Exception {
-        Path token = folder.resolve("token");
-        Files.writeString(token, "old\n");
-        WireServer server = server(connection -> {
-            for (WireServer.Request request = connection.request(); request != null; request = connection.request()) {
-                boolean known = request.head().contains("Authorization: Bearer new\r\n");
-                connection.write(WireServer.answer(known ? 200 : 401, "{}"));
-            }
-        });
-        Transport transport = connect(server.url(), new Credentials(List.of(), token));
-        try {
-            assertThat(all(transport, write("POST")).awaitOver().status()).isEqualTo(401);
-            Files.writeString(token, "new\n");
-
-            assertThat(all(transport, write("POST")).awaitOver().status()).isEqualTo(200);
-            assertThat(server.requests()).hasSize(2);
-        } finally {
-            transport.close();
-        }
     }
 
     @Test

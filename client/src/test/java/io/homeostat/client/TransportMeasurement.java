@@ -58,10 +58,10 @@ final class TransportMeasurement {
         int passes = Integer.parseInt(arguments[2]);
         try (SystemRuntime runtime = SystemRuntime.create();
                 Transport sockets = ClusterConnection.fromKubeconfig(kubeconfig).open(runtime);
-                Transport fabric8 =
-                        new Fabric8Transport(runtime, ClusterConnection.fabric8Config("", List.of(kubeconfig)))) {
+                Transport fabric8 = ClusterConnection.fromKubeconfig(kubeconfig).openOverFabric8(runtime)) {
             fill(runtime, sockets, objects);
-            Config config = ClusterConnection.fabric8Config("", List.of(kubeconfig));
+            Config config = Config.fromKubeconfig(kubeconfig.toFile());
+            config.setClientKeyAlgo("EC"); // fabric8 takes every key for RSA
             for (int pass = 1; pass <= passes; pass++) {
                 double[] informer;
                 // Closed after the measurement: what threads have allocated is known while they live.

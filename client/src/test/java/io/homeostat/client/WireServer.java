@@ -32,14 +32,28 @@ final class WireServer implements AutoCloseable {
     private final AtomicInteger connections = new AtomicInteger();
     private final Set<Socket> open = ConcurrentHashMap.newKeySet();
 
-    private WireServer(Script script) throws IOException {
+    private volatile javax.net.ssl.@org.jspecify.annotations.Nullable SSLContext tls; // changed while connections come
+
+    private WireServer(javax.net.ssl.@org.jspecify.annotations.Nullable SSLContext tls, Script script)
+            throws IOException {
         this.socket = new ServerSocket(0, 500, InetAddress.getLoopbackAddress());
+        this.tls = tls;
         this.script = script;
         start("accept", this::accept);
     }
 
     static WireServer start(Script script) throws IOException {
-        return new WireServer(script);
+        return new WireServer(null, script);
+    }
+
+    /** A server that speaks TLS and wants a certificate of its client, which may have none. */
+    static WireServer startTls(javax.net.ssl.SSLContext tls, Script script) throws IOException {
+        return new WireServer(tls, script);
+    }
+
+    /** The certificate of connections from now on. */
+    void serveAs(javax.net.ssl.SSLContext next) {
+        tls = next;
     }
 
     /** A server that answers each request the same, for as long as the client likes. */
@@ -52,7 +66,7 @@ final class WireServer implements AutoCloseable {
     }
 
     String url() {
-        return "http://127.0.0.1:" + socket.getLocalPort();
+        return (tls == null ? "http" : "https") + "://127.0.0.1:" + socket.getLocalPort();
     }
 
     List<Request> requests() {
@@ -87,8 +101,17 @@ final class WireServer implements AutoCloseable {
     }
 
     private void serve(Socket client, int number) {
+        javax.net.ssl.SSLContext context = tls;
         try (client) {
-            script.run(new Connection(client, number));
+            if (context == null) {
+                script.run(new Connection(client, number));
+            } else {
+                javax.net.ssl.SSLSocket secure =
+                        (javax.net.ssl.SSLSocket) context.getSocketFactory().createSocket(client, null, true);
+                secure.setWantClientAuth(true);
+                secure.startHandshake();
+                script.run(new Connection(secure, number));
+            }
         } catch (IOException e) {
             // The client went away, as clients do.
         } finally {
@@ -120,6 +143,17 @@ final class WireServer implements AutoCloseable {
 
         int number() {
             return number;
+        }
+
+        /** The common name of the client's certificate, {@code ""} for none. */
+        String client() {
+            try {
+                return client instanceof javax.net.ssl.SSLSocket secure
+                        ? secure.getSession().getPeerPrincipal().getName()
+                        : "";
+            } catch (javax.net.ssl.SSLPeerUnverifiedException e) {
+                return "";
+            }
         }
 
         /** The next whole request; null when the client has closed. */

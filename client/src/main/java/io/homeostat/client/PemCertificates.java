@@ -1,0 +1,53 @@
+package io.homeostat.client;
+
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+
+/**
+ * The certificates of a PEM text. Blocks of other kinds are passed over, since certificate and key often share a file; a block
+ * without its end is an error, since it is how a file looks that is still being written.
+ */
+final class PemCertificates {
+    private static final String BEGIN = "-----BEGIN CERTIFICATE-----";
+    private static final String END = "-----END CERTIFICATE-----";
+
+    private PemCertificates() {}
+
+    /**
+     * Reads them in their order.
+     *
+     * @param what what they are and where they stand, for texts
+     * @throws GeneralSecurityException when there is none, or one of them cannot be read
+     */
+    static List<X509Certificate> read(byte[] pem, String what) throws GeneralSecurityException {
+        String text = new String(pem, StandardCharsets.ISO_8859_1);
+        CertificateFactory factory = CertificateFactory.getInstance("X.509");
+        List<X509Certificate> all = new ArrayList<>();
+        for (int at = text.indexOf(BEGIN); at >= 0; at = text.indexOf(BEGIN, at)) {
+            int from = at + BEGIN.length();
+            int end = text.indexOf(END, from);
+            if (end < 0) {
+                throw new CertificateException(what + ": certificate " + (all.size() + 1) + " in it is cut short");
+            }
+            try {
+                byte[] der = Base64.getMimeDecoder().decode(text.substring(from, end));
+                all.add((X509Certificate) factory.generateCertificate(new ByteArrayInputStream(der)));
+            } catch (CertificateException | IllegalArgumentException e) {
+                throw new CertificateException(
+                        what + ": certificate " + (all.size() + 1) + " in it cannot be read as X.509", e);
+            }
+            at = end;
+        }
+        if (all.isEmpty()) {
+            throw new CertificateException(what + ": no PEM certificates can be read from it");
+        }
+        return all;
+    }
+}
