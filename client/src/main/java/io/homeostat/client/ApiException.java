@@ -151,7 +151,7 @@ public abstract sealed class ApiException extends RuntimeException {
         }
     }
 
-    /** 5xx: the server could not do it now; the write was answered, so it was not done unless the server says otherwise. */
+    /** 5xx with a reason: the server could not do it now, and says so; a write whose answer leaves that open is {@link OutcomeUnknown}. */
     @Stable
     public static final class ServerError extends ApiException {
         ServerError(String request, Answer answer, @Nullable Throwable cause) {

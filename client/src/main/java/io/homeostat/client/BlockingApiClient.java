@@ -24,7 +24,10 @@ public interface BlockingApiClient {
     /** Lists, all pages, one namespace or {@code ""} for all. */
     <T extends HasMetadata> List<T> list(ResourceType<T> type, Query query);
 
-    /** Creates. */
+    /**
+     * Creates. A review ({@code SelfSubjectAccessReview}, {@code TokenReview} and the like) is a question: it needs no name, is asked
+     * whatever the write gate says, and comes back with its status.
+     */
     <T extends HasMetadata> T create(T object);
 
     /** Replaces; the object's resourceVersion is checked by the server. */

@@ -45,8 +45,9 @@ import tools.jackson.databind.json.JsonMapper;
 final class HttpApiClient implements ApiClient {
     /*
      * Invariants
-     * - A write whose stage failed with anything but OutcomeUnknown or Malformed was not done.
-     * - A write that reached the transport is never given to it again.
+     * - A write whose stage failed with anything but OutcomeUnknown was not done, as far as the server's word goes: an answer that
+     *   leaves it open (ApiErrors.ofAnswer), or that cannot be read, is an OutcomeUnknown.
+     * - A write that reached the transport is never given to it again; the transport repeats what was answered 401 only.
      * - If the answer of a successful write reaches this process before the deadline, every observer is told, whoever waits.
      */
 
@@ -236,6 +237,21 @@ final class HttpApiClient implements ApiClient {
     interface AnswerReader<T extends @Nullable Object> {
         @Nullable
         T read(HttpAnswer answer);
+    }
+
+    /**
+     * Asks a question that is put as a create: a review, whose answer is the object with its status and is stored nowhere, so that it has
+     * no name, and neither gate nor observers have to do with it. Of a type that is stored, the server says that a name is missing.
+     *
+     * @param namespace {@code ""} for a cluster-scoped type
+     */
+    CompletionStage<byte[]> review(ResourceType<?> type, String namespace, byte[] json) {
+        String request = "create " + type + (namespace.isEmpty() ? "" : " in " + ResourcePath.printable(namespace));
+        return ask(
+                request,
+                null,
+                () -> sent("POST", ResourcePath.review(request, type, namespace), JSON, json),
+                answer -> answer.body());
     }
 
     private CompletionStage<RawObject> write(Write write, CallMaker call) {

@@ -34,6 +34,11 @@ final class ResourcePath {
         return query(base(request, type, key.namespace(), false), parameters);
     }
 
+    /** The target for creating what has no name, in a namespace or in none for a cluster-scoped type. */
+    static String review(String request, ResourceType<?> type, String namespace) {
+        return base(request, type, namespace, false);
+    }
+
     /** The target of one object or of a subresource of it. */
     static String object(
             String request, ResourceType<?> type, ObjectKey key, String subresource, Map<String, String> parameters) {

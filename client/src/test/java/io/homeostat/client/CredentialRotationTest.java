@@ -108,7 +108,7 @@ class CredentialRotationTest {
         Files.move(folder.resolve("..tmp"), folder.resolve("..data"), StandardCopyOption.ATOMIC_MOVE);
 
         long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
-        while (credentials.current(runtime).token().equals("aaa") && System.nanoTime() < end) {
+        while ("aaa".equals(credentials.current(runtime).token()) && System.nanoTime() < end) {
             Thread.onSpinWait(); // until the next look is due
         }
         assertThat(credentials.current(runtime).token()).isEqualTo("bbb");

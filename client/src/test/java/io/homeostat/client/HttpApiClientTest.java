@@ -353,7 +353,7 @@ class HttpApiClientTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"500,ServerError", "503,ServerError", "502,OutcomeUnknown", "504,OutcomeUnknown"})
+    @CsvSource({"500,OutcomeUnknown", "503,ServerError", "502,OutcomeUnknown", "504,OutcomeUnknown"})
     void gatewayThatLostTheAnswerLeavesTheOutcomeOpen(int code, String type) {
         ScriptedServer server = server(peer -> peer.answer(code, "", "Retry-After", "3"));
 
@@ -361,6 +361,50 @@ class HttpApiClientTest {
 
         assertThat(failure.getClass().getSimpleName()).isEqualTo(type);
         assertThat(failure.retryAfter()).contains(Duration.ofSeconds(3));
+    }
+
+    /** As kube-apiserver 1.37 passes on what etcd's client said: a Status without a reason. */
+    @Test
+    void etcdsOwnWordsLeaveTheOutcomeOfAWriteOpenAndARefusalWithAReasonDoesNot() {
+        ScriptedServer silent = server(peer -> peer.answer(
+                500,
+                "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\","
+                        + "\"message\":\"etcdserver: request timed out\",\"code\":500}"));
+        ScriptedServer webhook = server(peer -> peer.answer(500, status(500, "InternalError", "")));
+
+        assertThat(failure(client(silent).create(CONFIG_MAPS, KEY, JSON)))
+                .isInstanceOf(ApiException.OutcomeUnknown.class)
+                .hasMessageContaining("etcdserver: request timed out");
+        assertThat(failure(client(silent).get(CONFIG_MAPS, KEY))).isInstanceOf(ApiException.ServerError.class);
+        assertThat(failure(client(webhook).create(CONFIG_MAPS, KEY, JSON)))
+                .isInstanceOf(ApiException.ServerError.class);
+    }
+
+    @Test
+    void reviewNeedsNoNameAndComesBackWithItsStatus() {
+        ScriptedServer server = server(peer -> peer.answer(
+                201,
+                "{\"kind\":\"SelfSubjectAccessReview\",\"apiVersion\":\"authorization.k8s.io/v1\",\"metadata\":{\"creationTimestamp\":null},"
+                        + "\"spec\":{},\"status\":{\"allowed\":true,\"reason\":\"RBAC\"}}"));
+        BlockingApiClient client = client(server).blocking();
+        List<Object> got = new ArrayList<>();
+        process.start("caller", () -> {
+            io.fabric8.kubernetes.api.model.authorization.v1.SelfSubjectAccessReview review =
+                    new io.fabric8.kubernetes.api.model.authorization.v1.SelfSubjectAccessReviewBuilder()
+                            .withNewSpec()
+                            .withNewResourceAttributes()
+                            .withVerb("list")
+                            .withResource("pods")
+                            .endResourceAttributes()
+                            .endSpec()
+                            .build();
+            got.add(client.create(review).getStatus().getAllowed());
+        });
+        world.runUntil(() -> got.size() == 1, Duration.ofMinutes(1));
+
+        assertThat(got).containsExactly(true);
+        assertThat(server.calls.get(0).method()).isEqualTo("POST");
+        assertThat(server.calls.get(0).target()).isEqualTo("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
     }
 
     @Test

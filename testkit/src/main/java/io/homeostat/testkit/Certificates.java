@@ -59,7 +59,8 @@ final class Certificates {
     private final SecureRandom random = new SecureRandom();
     private final byte[] authorityName = name("homeostat-test-authority", List.of());
     private final KeyPair authority = newKeyPair();
-    private final String authorityPem = pem("CERTIFICATE", certificate(Use.AUTHORITY, authorityName, authority));
+    private final String authorityPem =
+            pem("CERTIFICATE", certificate(Use.AUTHORITY, authorityName, authority, VALIDITY));
 
     /** The authority's certificate, as PEM text. */
     String authority() {
@@ -97,22 +98,31 @@ final class Certificates {
         return issue(Use.CLIENT, name(user, groups));
     }
 
+    /** As {@link #client(String, List)}, for so long from now. */
+    Pem client(String user, List<String> groups, Duration validity) {
+        return issue(Use.CLIENT, name(user, groups), validity);
+    }
+
     private Pem issue(Use use, byte[] subject) {
+        return issue(use, subject, VALIDITY);
+    }
+
+    private Pem issue(Use use, byte[] subject, Duration validity) {
         KeyPair keys = newKeyPair();
         return new Pem(
-                pem("CERTIFICATE", certificate(use, subject, keys)),
+                pem("CERTIFICATE", certificate(use, subject, keys, validity)),
                 pem("PRIVATE KEY", keys.getPrivate().getEncoded()));
     }
 
     /** Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signature }, RFC 5280 section 4.1. */
-    private byte[] certificate(Use use, byte[] subject, KeyPair keys) {
+    private byte[] certificate(Use use, byte[] subject, KeyPair keys, Duration validity) {
         Instant now = Instant.now();
         byte[] toBeSigned = sequence(
                 tagged(0xa0, integer(BigInteger.TWO)), // version 3
                 integer(new BigInteger(127, random).setBit(126)),
                 ECDSA_WITH_SHA256,
                 authorityName,
-                sequence(time(now.minus(Duration.ofHours(1))), time(now.plus(VALIDITY))),
+                sequence(time(now.minus(Duration.ofHours(1))), time(now.plus(validity))),
                 subject,
                 keys.getPublic().getEncoded(),
                 tagged(0xa3, extensions(use)));

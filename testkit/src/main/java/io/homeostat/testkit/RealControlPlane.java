@@ -494,6 +494,11 @@ public final class RealControlPlane implements AutoCloseable {
         }
     }
 
+    /** The authority of this control plane's certificates. */
+    Certificates certificates() {
+        return certificates;
+    }
+
     ApiObserver observer() {
         ApiObserver present = observer;
         if (present == null) {
