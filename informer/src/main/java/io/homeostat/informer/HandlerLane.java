@@ -5,6 +5,7 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.OwnerRef;
 import io.homeostat.client.RawObject;
+import io.homeostat.client.ResourceType;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.informer.ResourceEventHandler.Merged;
@@ -20,6 +21,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -53,12 +55,10 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     private static final Logger LOG = LoggerFactory.getLogger(HandlerLane.class);
 
     private final String name;
-    private final Decoder<T> decoder;
-    private final ResourceEventHandler<T> handler;
+    private final ResourceType<T> type;
     private final EngineRuntime runtime;
     private final Lane lane;
-    private final Runnable onClose;
-    private final InformerMetrics.Handler figures;
+    private final AtomicReference<@Nullable Attached<T>> attached; // set to null once, by close
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final ReentrantLock lock = new ReentrantLock();
 
@@ -87,12 +87,11 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             InformerMetrics figures,
             java.util.function.Consumer<HandlerLane<T>> onClose) {
         this.name = name;
-        this.decoder = decoder;
-        this.handler = handler;
+        this.type = decoder.type();
         this.runtime = runtime;
         this.lane = runtime.userLane("handler " + name);
-        this.onClose = () -> onClose.accept(this);
-        this.figures = figures.handler(name, this::waiting);
+        this.attached = new AtomicReference<>(
+                new Attached<>(handler, decoder, figures.handler(name, this::waiting), () -> onClose.accept(this)));
     }
 
     @Override
@@ -170,10 +169,13 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             lock.unlock();
         }
         lane.close();
-        figures.close();
-        synced.completeExceptionally(new IllegalStateException("The handler " + name + " of " + decoder.type()
-                + " was closed before it had seen every initial object"));
-        onClose.run();
+        synced.completeExceptionally(new IllegalStateException(
+                "The handler " + name + " of " + type + " was closed before it had seen every initial object"));
+        Attached<T> was = attached.getAndSet(null);
+        if (was != null) {
+            was.figures.close();
+            was.onClose.run();
+        }
     }
 
     private void drain() {
@@ -230,28 +232,39 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     }
 
     private void tell(Waiting step) {
+        Attached<T> to = attached.get();
+        if (to != null) {
+            tell(step, to);
+        }
+    }
+
+    private void tell(Waiting step, Attached<T> to) {
         RawObject seen = step.seen;
         RawObject first = step.first.last;
         RawObject second = step.second.last;
         if (seen != null && first != null && !step.gone) {
-            call("onUpdate", first, () -> handler.onUpdate(cached(seen), cached(first), merged(seen, step.first)));
+            call(
+                    "onUpdate",
+                    first,
+                    to,
+                    () -> to.handler.onUpdate(to.cached(seen), to.cached(first), merged(to, seen, step.first)));
             return;
         }
         if (seen != null && first != null) {
             Versions all = step.present || second == null ? step.first : step.first.and(step.second);
-            call("onDelete", first, () -> handler.onDelete(cached(first), merged(seen, all)));
+            call("onDelete", first, to, () -> to.handler.onDelete(to.cached(first), merged(to, seen, all)));
         }
         if (second == null || closed || (seen != null && !step.present)) {
             return;
         }
         Phase phase = step.initial ? Phase.INITIAL : Phase.LATER;
-        call("onAdd", second, () -> handler.onAdd(cached(second), phase, merged(null, step.second)));
+        call("onAdd", second, to, () -> to.handler.onAdd(to.cached(second), phase, merged(to, null, step.second)));
         if (!step.present && !closed) {
-            call("onDelete", second, () -> handler.onDelete(cached(second), merged(null, step.second)));
+            call("onDelete", second, to, () -> to.handler.onDelete(to.cached(second), merged(to, null, step.second)));
         }
     }
 
-    private void call(String method, RawObject object, Runnable call) {
+    private void call(String method, RawObject object, Attached<T> to, Runnable call) {
         runtime.nanos(); // a process that has crashed in a simulation must end here, not in user code
         try {
             call.run();
@@ -259,16 +272,16 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             if (problem instanceof VirtualMachineError && !(problem instanceof StackOverflowError)) {
                 throw problem;
             }
-            report(method, object, problem);
+            report(method, object, to, problem);
         }
     }
 
-    private void report(String method, RawObject object, Throwable problem) {
-        figures.failures().add(1);
+    private void report(String method, RawObject object, Attached<T> to, Throwable problem) {
+        to.figures.failures().add(1);
         boolean isNew = thrown.size() < KNOWN_THROWS && thrown.add(problem.getClass());
         var event = (isNew ? LOG.atError().setCause(problem) : LOG.atWarn())
                 .addKeyValue("handler", name)
-                .addKeyValue("resource", decoder.type())
+                .addKeyValue("resource", type)
                 .addKeyValue("object", object.key());
         event.log(
                 "{} threw {}; the step counts as done",
@@ -276,20 +289,16 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 problem.getClass().getName());
     }
 
-    private CachedObject<T> cached(RawObject raw) {
-        return new Cached<>(raw, decoder);
-    }
-
-    private Merged<T> merged(@Nullable RawObject from, Versions versions) {
+    private Merged<T> merged(Attached<T> to, @Nullable RawObject from, Versions versions) {
         LinkedHashSet<OwnerRef> owners = new LinkedHashSet<>();
         if (from != null) {
             owners.addAll(from.owners());
         }
         owners.addAll(versions.owners());
         List<CachedObject<T>> between = new ArrayList<>(versions.between.size());
-        versions.between.forEach(raw -> between.add(cached(raw)));
+        versions.between.forEach(raw -> between.add(to.cached(raw)));
         if (versions.count > 1) {
-            figures.merged().add(versions.count - 1);
+            to.figures.merged().add(versions.count - 1);
         }
         return new Merged<>(
                 versions.count,
@@ -300,7 +309,15 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
 
     @Override
     public String toString() {
-        return "handler " + name + " of " + decoder.type();
+        return "handler " + name + " of " + type;
+    }
+
+    /** What a handler that is not closed holds on to: all of it is let go by close, whoever keeps the registration. */
+    private record Attached<T extends HasMetadata>(
+            ResourceEventHandler<T> handler, Decoder<T> decoder, InformerMetrics.Handler figures, Runnable onClose) {
+        CachedObject<T> cached(RawObject raw) {
+            return new Cached<>(raw, decoder);
+        }
     }
 
     /** What waits for one key. Guarded by the lock until taken, then the user lane's. */

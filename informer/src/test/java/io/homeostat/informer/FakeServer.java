@@ -185,6 +185,22 @@ final class FakeServer {
         compacted = version;
     }
 
+    /** Keeps nothing but the present, so that a test can tell who else keeps a version. */
+    void forget() {
+        history.clear();
+        snapshots.clear();
+        histories.forEach(TreeMap::clear);
+        histories.get(histories.size() - 1).put(version, present());
+    }
+
+    private SortedTree<ObjectKey, RawObject> present() {
+        SortedTree<ObjectKey, RawObject> all = Indexer.nothing();
+        for (TestObject object : objects.values()) {
+            all = all.with(object);
+        }
+        return all;
+    }
+
     /** What a restore from a backup does: the versions go back, and what is there is what was. Streams from before say no more. */
     void restore(long toVersion, Map<ObjectKey, TestObject> was) {
         for (Stream stream : streams) {
