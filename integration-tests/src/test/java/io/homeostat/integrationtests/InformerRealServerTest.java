@@ -2,25 +2,17 @@ package io.homeostat.integrationtests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.management.OperatingSystemMXBean;
 import io.fabric8.kubernetes.api.model.Pod;
-import io.fabric8.kubernetes.client.Config;
-import io.fabric8.kubernetes.client.KubernetesClient;
-import io.fabric8.kubernetes.client.KubernetesClientBuilder;
-import io.fabric8.kubernetes.client.informers.SharedIndexInformer;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ClusterConnection;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.SystemRuntime;
 import io.homeostat.core.Transport;
-import io.homeostat.informer.CachedObject;
-import io.homeostat.informer.ResourceEventHandler;
-import io.homeostat.informer.SharedInformer;
-import io.homeostat.informer.SharedInformers;
 import io.homeostat.testkit.Backend;
 import io.homeostat.testkit.Cluster;
 import io.homeostat.testkit.OperatorTest;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
@@ -28,17 +20,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Set;
 import java.util.concurrent.CompletionStage;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
+import java.util.function.ToDoubleFunction;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Pods of a real kube-apiserver in our cache and in fabric8's, in turn, in one JVM: what an object costs until it is synced.
+ * Pods of a real kube-apiserver in our cache and in fabric8's, in turn: what an object costs until it is synced. Each has a JVM of its own
+ * with the same flags, since fabric8's threads, and the objects they hold, outlive its close by more than a minute at times.
  *
  * <p>{@code -Dhomeostat.pods=10000} gives the figures of docs/performance.md; a build syncs {@value #FEW}. Only what repeats is
  * asserted: the contents, and that an object of ours allocates and keeps less than one of fabric8's.
@@ -51,9 +41,6 @@ class InformerRealServerTest {
     private static final Duration LIMIT = Duration.ofMinutes(5);
     private static final ResourceType<Pod> TYPE = ResourceType.of(Pod.class);
 
-    /** What one sync cost, per object. */
-    private record Cost(double seconds, double cpuMicros, double allocated, double heap) {}
-
     @TempDir
     Path folder;
 
@@ -64,174 +51,100 @@ class InformerRealServerTest {
         long began = System.nanoTime();
         create(kubeconfig, cluster.namespace());
         System.out.printf(Locale.ROOT, "%d pods made in %.1f s%n", PODS, (System.nanoTime() - began) / 1e9);
-        List<Cost> ours = new ArrayList<>();
-        List<Cost> theirs = new ArrayList<>();
-        for (int round = 0; round < ROUNDS; round++) {
-            Set<Thread> before = Thread.getAllStackTraces().keySet();
-            theirs.add(print("fabric8", fabric8(cluster.kubeconfig(), cluster.namespace())));
-            awaitItsThreads(before); // not in the method that still holds its client
-            ours.add(print("homeostat", homeostat(kubeconfig, cluster.namespace())));
+        List<InformerCost> ours = new ArrayList<>();
+        List<InformerCost> theirs = new ArrayList<>();
+        try (Side fabric8 = side(InformerCost.Of.FABRIC8, kubeconfig, cluster);
+                Side homeostat = side(InformerCost.Of.HOMEOSTAT, kubeconfig, cluster)) {
+            for (int round = 0; round < ROUNDS; round++) {
+                theirs.add(print("fabric8", fabric8.next()));
+                ours.add(print("homeostat", homeostat.next()));
+            }
         }
         System.out.printf(
                 Locale.ROOT,
                 "medians, homeostat / fabric8: time %.3f, CPU %.3f, allocation %.3f, heap %.3f%n",
-                ratio(ours, theirs, Cost::seconds),
-                ratio(ours, theirs, Cost::cpuMicros),
-                ratio(ours, theirs, Cost::allocated),
-                ratio(ours, theirs, Cost::heap));
-        assertThat(ratio(ours, theirs, Cost::allocated)).isLessThan(1);
+                ratio(ours, theirs, InformerCost::seconds),
+                ratio(ours, theirs, InformerCost::cpuMicros),
+                ratio(ours, theirs, InformerCost::allocated),
+                ratio(ours, theirs, InformerCost::heap));
+        assertThat(ratio(ours, theirs, InformerCost::allocated)).isLessThan(1);
         if (PODS > FEW) {
-            assertThat(ratio(ours, theirs, Cost::heap)).isLessThan(0.5);
+            assertThat(ratio(ours, theirs, InformerCost::heap)).isLessThan(0.5);
         }
     }
 
-    private static Cost print(String who, Cost cost) {
+    private Side side(InformerCost.Of who, Path kubeconfig, Cluster cluster) throws IOException {
+        return Side.start(who, kubeconfig, cluster.namespace(), folder.resolve(who + ".log"));
+    }
+
+    private static InformerCost print(String who, InformerCost cost) {
         System.out.printf(
                 Locale.ROOT,
                 "%-10s %d pods: %.2f s, CPU %.0f us, allocated %.0f B, heap %.0f B an object%n",
                 who,
                 PODS,
-                cost.seconds,
-                cost.cpuMicros,
-                cost.allocated,
-                cost.heap);
+                cost.seconds(),
+                cost.cpuMicros(),
+                cost.allocated(),
+                cost.heap());
         return cost;
     }
 
-    private static double ratio(List<Cost> ours, List<Cost> theirs, java.util.function.ToDoubleFunction<Cost> figure) {
+    private static double ratio(
+            List<InformerCost> ours, List<InformerCost> theirs, ToDoubleFunction<InformerCost> figure) {
         return median(ours, figure) / median(theirs, figure);
     }
 
-    private static double median(List<Cost> costs, java.util.function.ToDoubleFunction<Cost> figure) {
+    private static double median(List<InformerCost> costs, ToDoubleFunction<InformerCost> figure) {
         double[] figures = costs.stream().mapToDouble(figure).sorted().toArray();
         return figures[figures.length / 2];
     }
 
     // ---- the two
 
-    private static Cost homeostat(Path kubeconfig, String namespace) {
-        Meter meter = new Meter();
-        Cost cost;
-        try (SystemRuntime runtime = SystemRuntime.create();
-                Transport transport =
-                        ClusterConnection.fromKubeconfig(kubeconfig).open(runtime)) {
-            ApiClient client = ApiClient.over(runtime, transport, ApiClient.Settings.of("informer-test"));
-            try (SharedInformers informers = SharedInformers.over(runtime, client)) {
-                SharedInformer<Pod> informer = informers.informer(TYPE, namespace);
-                SharedInformer.HandlerRegistration handle = informer.addHandler("count", new Counting());
-                runtime.await(handle.synced(), LIMIT);
-                cost = meter.stop();
-                assertThat(informer.snapshot().size()).isEqualTo(PODS);
-                CachedObject<Pod> any = informer.snapshot()
-                        .get(new ObjectKey(namespace, name(0)))
-                        .orElseThrow();
-                assertThat(any.object().getSpec().getContainers()).hasSize(2);
-                assertThat(any.object().getMetadata().getManagedFields()).isNullOrEmpty();
-            }
-        }
-        return cost;
-    }
+    /** One of the two in its JVM. */
+    private static final class Side implements AutoCloseable {
+        private final Process process;
+        private final BufferedReader costs;
+        private final Path log;
 
-    /** Reads metadata, as a controller's handler does. */
-    private static final class Counting implements ResourceEventHandler<Pod> {
+        private Side(Process process, Path log) {
+            this.process = process;
+            this.costs = process.inputReader(StandardCharsets.UTF_8);
+            this.log = log;
+        }
+
+        static Side start(InformerCost.Of who, Path kubeconfig, String namespace, Path log) throws IOException {
+            List<String> command = new ArrayList<>();
+            command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+            ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+                    .filter(argument -> !argument.startsWith("-agent") && !argument.startsWith("-javaagent"))
+                    .forEach(command::add); // the flags of this JVM, the same for both
+            command.addAll(List.of(
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    InformerCost.class.getName(),
+                    who.name(),
+                    kubeconfig.toString(),
+                    namespace,
+                    name(0),
+                    String.valueOf(PODS)));
+            return new Side(
+                    new ProcessBuilder(command).redirectError(log.toFile()).start(), log);
+        }
+
+        InformerCost next() throws IOException {
+            process.getOutputStream().write('\n');
+            process.getOutputStream().flush();
+            String line = costs.readLine();
+            assertThat(line).as("It ended and said %s", Files.readString(log)).isNotNull();
+            return InformerCost.parse(line);
+        }
+
         @Override
-        public void onAdd(CachedObject<Pod> object, Phase phase, Merged<Pod> merged) {
-            if (object.raw().labels().isEmpty()) {
-                throw new IllegalStateException(object + " has lost its labels");
-            }
-        }
-
-        @Override
-        public void onUpdate(CachedObject<Pod> before, CachedObject<Pod> after, Merged<Pod> merged) {}
-
-        @Override
-        public void onDelete(CachedObject<Pod> lastKnown, Merged<Pod> merged) {}
-    }
-
-    private static Cost fabric8(String kubeconfig, String namespace) throws InterruptedException {
-        Meter meter = new Meter();
-        Cost cost;
-        Config config = Config.fromKubeconfig(kubeconfig);
-        config.setClientKeyAlgo("EC"); // fabric8 takes every key for RSA
-        CountDownLatch all = new CountDownLatch(PODS);
-        try (KubernetesClient client =
-                        new KubernetesClientBuilder().withConfig(config).build();
-                SharedIndexInformer<Pod> informer = client.pods()
-                        .inNamespace(namespace)
-                        .inform(new io.fabric8.kubernetes.client.informers.ResourceEventHandler<>() {
-                            @Override
-                            public void onAdd(Pod pod) {
-                                if (pod.getMetadata().getLabels().isEmpty()) {
-                                    throw new IllegalStateException("A pod has lost its labels");
-                                }
-                                all.countDown();
-                            }
-
-                            @Override
-                            public void onUpdate(Pod before, Pod after) {}
-
-                            @Override
-                            public void onDelete(Pod pod, boolean finalStateUnknown) {}
-                        })) {
-            assertThat(all.await(LIMIT.toSeconds(), TimeUnit.SECONDS)).isTrue();
-            cost = meter.stop();
-            assertThat(informer.getStore().list()).hasSize(PODS);
-        }
-        return cost;
-    }
-
-    /**
-     * fabric8's threads end some time after its close: its shared scheduler when it has been idle, those of the JDK's HTTP client when
-     * the collector finds it. Its objects must not count as ours; what stays longer than 20 s is its own affair.
-     */
-    private static void awaitItsThreads(Set<Thread> before) throws InterruptedException {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
-        List<Thread> left = itsThreads(before);
-        for (; !left.isEmpty() && System.nanoTime() - end < 0; left = itsThreads(before)) {
-            System.gc();
-            left.get(0).join(500);
-        }
-    }
-
-    private static List<Thread> itsThreads(Set<Thread> before) {
-        return Thread.getAllStackTraces().keySet().stream()
-                .filter(thread -> !before.contains(thread))
-                .filter(thread -> thread.getName().startsWith("CachedSingleThreadScheduler")
-                        || thread.getName().startsWith("HttpClient"))
-                .toList();
-    }
-
-    /** What has been used since it was made. */
-    private static final class Meter {
-        private final OperatingSystemMXBean system =
-                (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-        private final com.sun.management.ThreadMXBean threads =
-                (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
-        private final long heap = live();
-        private final long allocated = allocatedByLiveThreads();
-        private final long cpu = system.getProcessCpuTime();
-        private final long began = System.nanoTime();
-
-        Cost stop() {
-            double seconds = (System.nanoTime() - began) / 1e9;
-            double micros = (system.getProcessCpuTime() - cpu) / 1e3;
-            // Threads that have ended are missing; neither side ends one of any weight before it is closed.
-            double bytes = allocatedByLiveThreads() - allocated;
-            double kept = live() - heap;
-            return new Cost(seconds, micros / PODS, bytes / PODS, kept / PODS);
-        }
-
-        private long allocatedByLiveThreads() {
-            return Arrays.stream(threads.getThreadAllocatedBytes(threads.getAllThreadIds()))
-                    .filter(bytes -> bytes > 0)
-                    .sum();
-        }
-
-        private static long live() {
-            for (int i = 0; i < 3; i++) {
-                System.gc();
-            }
-            return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+        public void close() throws InterruptedException {
+            process.destroyForcibly();
+            process.waitFor();
         }
     }
 

@@ -81,8 +81,6 @@ public final class ThreadLeakCheck implements BeforeEachCallback, AfterEachCallb
                 || name.equals(ChildProcess.THREAD_NAME)
                 || name.startsWith("process reaper") // the JDK's, waits for a child process
                 || name.startsWith("Attach Listener")
-                || name.startsWith("HttpClient-") // the JDK's HTTP client ends when the collector finds it, before 21
-                || name.startsWith("CachedSingleThreadScheduler") // fabric8's, shared by all its clients
                 || name.startsWith("junit-")
                 || name.startsWith("surefire-")
                 || name.startsWith("ForkJoinPool.commonPool-") // kept by the JDK for whoever comes next
