@@ -141,6 +141,20 @@ final class ApiFailure extends RuntimeException {
         return of(400, "BadRequest", message, null);
     }
 
+    /** A patch whose result cannot be read as its kind. The real server shows the whole result; this one shows no bodies. */
+    static ApiFailure unreadablePatch(String why) {
+        return invalid("", "", "", List.of(new Cause("patch", "FieldValueInvalid", "Invalid value: \"{}\": " + why)));
+    }
+
+    /** A path that has other methods only. */
+    static ApiFailure methodNotAllowed() {
+        return of(
+                405,
+                "MethodNotAllowed",
+                "the server does not allow this method on the requested resource",
+                Trees.object());
+    }
+
     static ApiFailure internal(String message) {
         return of(500, "", message, null);
     }

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
@@ -272,6 +273,14 @@ final class ApiServer implements ServerState {
             return;
         }
         subresource(request, registry, kind);
+        boolean collectionOnly = request.method.equals("POST");
+        boolean objectOnly = request.method.equals("PUT") || request.method.equals("PATCH");
+        boolean allNamespaces = request.method.equals("DELETE")
+                && request.name.isEmpty()
+                && kind.plural().equals("namespaces");
+        if (!registry.custom && (request.name.isEmpty() ? objectOnly || allNamespaces : collectionOnly)) {
+            throw ApiFailure.methodNotAllowed();
+        }
         switch (request.method) {
             case "GET" -> {
                 if (request.watch) {
@@ -310,16 +319,40 @@ final class ApiServer implements ServerState {
         if (sub.isEmpty() || (sub.equals("status") && kind.statusSubresource())) {
             return;
         }
-        if (registry.custom) {
-            throw ApiFailure.notFound(kind, request.name);
+        String named = ApiFailure.qualified(kind.plural(), kind.group()) + "/" + sub;
+        if (registry.custom
+                ? sub.equals("scale") && registry.declares(kind, "scale")
+                : REAL_SUBRESOURCES.contains(named)) {
+            throw ApiFailure.notImplemented("the subresource " + named);
         }
-        throw ApiFailure.notImplemented(
-                "the subresource " + ApiFailure.qualified(kind.plural(), kind.group()) + "/" + sub);
+        throw registry.custom ? ApiFailure.notFound(kind, request.name) : ApiFailure.noSuchResource();
     }
+
+    /** Subresources of the kinds here that the real server has and this one lacks. */
+    private static final Set<String> REAL_SUBRESOURCES = Set.of(
+            "namespaces/finalize",
+            "nodes/proxy",
+            "pods/attach",
+            "pods/binding",
+            "pods/ephemeralcontainers",
+            "pods/eviction",
+            "pods/exec",
+            "pods/log",
+            "pods/portforward",
+            "pods/proxy",
+            "pods/resize",
+            "services/proxy",
+            "serviceaccounts/token",
+            "deployments.apps/scale",
+            "replicasets.apps/scale",
+            "statefulsets.apps/scale");
 
     /** What nothing here serves: as the real server where that has no such API either, otherwise 501. */
     private void unknown(Request request, Answer answer) {
         boolean group = discovery.serves(request.group, request.version);
+        if (group && REAL_GROUPS.contains(request.group) && !REAL_RESOURCES.contains(request.resource)) {
+            throw ApiFailure.noSuchResource();
+        }
         if (REAL_ONLY.contains(request.group) || (group && !customGroup(request.group))) {
             throw ApiFailure.notImplemented("the resource " + ApiFailure.qualified(request.resource, request.group)
                     + " in version " + request.version);
@@ -331,6 +364,22 @@ final class ApiServer implements ServerState {
         return registries.values().stream().anyMatch(r -> r.custom && r.group.equals(group))
                 && !RESERVED_GROUPS.contains(group);
     }
+
+    private static final Set<String> REAL_GROUPS = Set.of("", "apps");
+
+    /** What the real server has in {@link #REAL_GROUPS} and this one lacks. */
+    private static final Set<String> REAL_RESOURCES = Set.of(
+            "bindings",
+            "componentstatuses",
+            "endpoints",
+            "limitranges",
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "podtemplates",
+            "replicationcontrollers",
+            "resourcequotas",
+            "controllerrevisions",
+            "daemonsets");
 
     /** Groups of the real server that this one lacks. */
     private static final Set<String> REAL_ONLY = Set.of(
@@ -413,12 +462,12 @@ final class ApiServer implements ServerState {
         }
     }
 
-    private Predicate<Stored> wanted(Request request, Registry registry) {
+    private Predicate<Stored> wanted(Request request, Registry registry, ResourceKind kind) {
         if (request.query.containsKey("shardSelector")) {
             throw ApiFailure.notImplemented("sharded lists and watches (shardSelector)");
         }
         Predicate<Map<String, String>> labels = Selectors.labels(request.parameter("labelSelector"));
-        Predicate<Stored> fields = Selectors.fields(request.parameter("fieldSelector"), registry.custom);
+        Predicate<Stored> fields = Selectors.fields(request.parameter("fieldSelector"), registry, kind);
         boolean all = request.parameter("labelSelector").isEmpty()
                 && request.parameter("fieldSelector").isEmpty();
         Predicate<Stored> inName = request.name.isEmpty()
@@ -503,14 +552,14 @@ final class ApiServer implements ServerState {
         if (!causes.isEmpty()) {
             throw ApiFailure.invalidOptions("ListOptions", causes);
         }
-        Page page = page(request, registry);
+        Page page = page(request, registry, kind);
         answer.json(200, rendering.list(kind, page.items(), page.revision(), page.next(), page.remaining()));
     }
 
     private record Page(List<Stored> items, long revision, String next, @Nullable Long remaining) {}
 
-    private Page page(Request request, Registry registry) {
-        Predicate<Stored> wanted = wanted(request, registry);
+    private Page page(Request request, Registry registry, ResourceKind kind) {
+        Predicate<Stored> wanted = wanted(request, registry, kind);
         String asked = request.parameter("resourceVersion");
         Long limitAsked = request.integer("limit");
         long limit = limitAsked == null || limitAsked <= 0 ? Long.MAX_VALUE : limitAsked;
@@ -583,7 +632,7 @@ final class ApiServer implements ServerState {
         if (!causes.isEmpty()) {
             throw ApiFailure.invalidOptions("ListOptions", causes);
         }
-        Predicate<Stored> wanted = wanted(request, registry);
+        Predicate<Stored> wanted = wanted(request, registry, kind);
         String asked = request.parameter("resourceVersion");
         long from = asked.isEmpty() ? 0 : version(asked);
         boolean stated = request.query.containsKey("sendInitialEvents");
@@ -655,15 +704,26 @@ final class ApiServer implements ServerState {
     // ---------------------------------------------------------------------------------------------------- writes
 
     private static Writes.Options options(Request request) {
-        String dryRun = request.parameter("dryRun");
-        if (!dryRun.isEmpty() && !dryRun.equals("All")) {
-            throw ApiFailure.invalidOptions("CreateOptions", List.of(Cause.notSupported("dryRun", dryRun, "All")));
+        List<Cause> causes = new ArrayList<>();
+        boolean patch = request.method.equals("PATCH");
+        boolean apply = patch && request.contentType().equals("application/apply-patch+yaml");
+        if (patch && !apply && request.query.containsKey("force")) {
+            causes.add(Cause.forbidden("force", "may not be specified for non-apply patch"));
         }
+        String manager = request.parameter("fieldManager");
+        if (apply && manager.isEmpty()) {
+            causes.add(Cause.required("fieldManager", "is required for apply patch"));
+        }
+        managerCauses(manager, causes);
+        String dryRun = request.parameter("dryRun");
+        dryRunCauses(dryRun.isEmpty() ? List.of() : List.of(dryRun), causes);
         String validation = request.parameter("fieldValidation");
         if (!Set.of("", "Ignore", "Warn", "Strict").contains(validation)) {
+            causes.add(Cause.notSupported("fieldValidation", validation, "", "Ignore", "Strict", "Warn"));
+        }
+        if (!causes.isEmpty()) {
             throw ApiFailure.invalidOptions(
-                    "CreateOptions",
-                    List.of(Cause.notSupported("fieldValidation", validation, "Ignore", "Warn", "Strict")));
+                    patch ? "PatchOptions" : request.method.equals("PUT") ? "UpdateOptions" : "CreateOptions", causes);
         }
         return new Writes.Options(
                 request.fieldManager(),
@@ -671,6 +731,30 @@ final class ApiServer implements ServerState {
                 dryRun.equals("All"),
                 validation.equals("Strict"),
                 validation.equals("Ignore"));
+    }
+
+    private static void dryRunCauses(List<String> dryRun, List<Cause> causes) {
+        if (!Set.of("All").containsAll(dryRun)) {
+            causes.add(Cause.notSupported("dryRun", Trees.array(dryRun), "All"));
+        }
+    }
+
+    private static void managerCauses(String manager, List<Cause> causes) {
+        if (manager.getBytes(StandardCharsets.UTF_8).length > 128) {
+            causes.add(Cause.tooLong("fieldManager", "may not be more than 128 bytes"));
+        }
+        for (int i = 0; i < manager.length(); i++) {
+            char c = manager.charAt(i);
+            if (c < ' ' || c == 0x7f) {
+                causes.add(new Cause(
+                        "fieldManager",
+                        "FieldValueInvalid",
+                        "Invalid value: \"%s\": invalid character U+%04X (at position %d)"
+                                .formatted(
+                                        manager.replace(String.valueOf(c), "\\x%02x".formatted((int) c)), (int) c, i)));
+                return;
+            }
+        }
     }
 
     private static void mustBeJson(Request request) {
@@ -755,20 +839,14 @@ final class ApiServer implements ServerState {
                     request.subresource,
                     patchBody(request, true),
                     options);
-            case "application/apply-patch+yaml" -> {
-                if (request.parameter("fieldManager").isEmpty()) {
-                    throw ApiFailure.invalidOptions(
-                            "PatchOptions", List.of(Cause.required("fieldManager", "is required for apply patch")));
-                }
-                outcome = writes.apply(
-                        registry,
-                        kind,
-                        request.namespace,
-                        request.name,
-                        request.subresource,
-                        Yaml.object(request.body),
-                        options);
-            }
+            case "application/apply-patch+yaml" -> outcome = writes.apply(
+                    registry,
+                    kind,
+                    request.namespace,
+                    request.name,
+                    request.subresource,
+                    Yaml.object(request.body),
+                    options);
             case "application/strategic-merge-patch+json" -> {
                 if (registry.custom) {
                     throw ApiFailure.unsupportedMediaType(
@@ -807,6 +885,28 @@ final class ApiServer implements ServerState {
         if (options == null ? request.query.containsKey("orphanDependents") : orphan != null && orphan.isBoolean()) {
             throw ApiFailure.notImplemented("orphanDependents, deprecated since 1.7; use propagationPolicy");
         }
+        if (options != null) {
+            String type = Trees.text(options, "kind");
+            if (!type.isEmpty() && !type.equals("DeleteOptions")) {
+                throw ApiFailure.badRequest("no kind \"" + type + "\" is registered for version \""
+                        + Trees.text(options, "apiVersion") + "\" in scheme \"pkg/runtime/scheme.go:111\"");
+            }
+            JsonNode seconds = options.get("gracePeriodSeconds");
+            if (seconds != null && !seconds.isNull() && !seconds.isIntegralNumber()) {
+                throw ApiFailure.badRequest("json: cannot unmarshal "
+                        + seconds.getNodeType().name().toLowerCase(Locale.ROOT)
+                        + " into Go struct field DeleteOptions.gracePeriodSeconds of type int64");
+            }
+        }
+        List<String> dryRuns = new ArrayList<>(options == null ? List.of() : Trees.strings(options, "dryRun"));
+        if (options == null && !request.parameter("dryRun").isEmpty()) {
+            dryRuns.add(request.parameter("dryRun"));
+        }
+        List<Cause> causes = new ArrayList<>();
+        dryRunCauses(dryRuns, causes);
+        if (!causes.isEmpty()) {
+            throw ApiFailure.invalidOptions("DeleteOptions", causes);
+        }
         if (!Set.of("", "Background", "Foreground", "Orphan").contains(policy)) {
             throw ApiFailure.invalidOptions(
                     "DeleteOptions",
@@ -819,10 +919,7 @@ final class ApiServer implements ServerState {
         if (own != null && own.isIntegralNumber()) {
             grace = own.longValue();
         }
-        boolean dryRun = options == null
-                ? request.parameter("dryRun").equals("All")
-                : Trees.strings(options, "dryRun").contains("All")
-                        || request.parameter("dryRun").equals("All");
+        boolean dryRun = !dryRuns.isEmpty() || request.parameter("dryRun").equals("All");
         return new Writes.Deletion(
                 policy, Trees.text(preconditions, "uid"), Trees.text(preconditions, "resourceVersion"), grace, dryRun);
     }
@@ -852,11 +949,8 @@ final class ApiServer implements ServerState {
     }
 
     private void deleteAll(Request request, Registry registry, ResourceKind kind, Answer answer) {
-        if (Writes.id(registry).equals("/namespaces")) {
-            throw ApiFailure.methodNotAllowed(kind, "deletecollection");
-        }
         Writes.Deletion deletion = deletion(request);
-        Page page = page(request, registry);
+        Page page = page(request, registry, kind);
         List<Stored> deleted = new ArrayList<>();
         for (Stored object : page.items()) {
             Stored now = writes.delete(registry, kind, object.namespace, object.name, deletion)

@@ -140,11 +140,17 @@ record BuiltInAdmission(String kind, Schema schema) implements Admission {
         if (!spec.has("clusterIPs")) {
             spec.putArray("clusterIPs").add(Json.textAt(spec, "clusterIP"));
         }
+        // a headless Service without a selector may get addresses of any kind from whoever writes its endpoints
+        boolean any = Json.textAt(spec, "clusterIP").equals("None")
+                && (!(spec.get("selector") instanceof ObjectNode selector) || selector.isEmpty());
         if (!spec.has("ipFamilies")) {
-            spec.putArray("ipFamilies").add("IPv4");
+            ArrayNode families = spec.putArray("ipFamilies").add("IPv4");
+            if (any) {
+                families.add("IPv6");
+            }
         }
         if (!spec.has("ipFamilyPolicy")) {
-            spec.put("ipFamilyPolicy", "SingleStack");
+            spec.put("ipFamilyPolicy", any ? "RequireDualStack" : "SingleStack");
         }
     }
 

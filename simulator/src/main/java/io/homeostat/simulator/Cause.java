@@ -43,6 +43,16 @@ record Cause(String field, String reason, String message) {
         return new Cause(field, "FieldValueTypeInvalid", detail);
     }
 
+    /** The cause as a write to the status tells it: the field by its whole path, the sentence from the status on. */
+    Cause inStatus() {
+        return field.startsWith("status.")
+                ? new Cause(
+                        field,
+                        reason,
+                        message.replace(field + " in body", field.substring("status.".length()) + " in body"))
+                : this;
+    }
+
     /** The cause as one sentence of the Status message: the path, a colon, the message. */
     String sentence() {
         return field + ": " + message;

@@ -106,6 +106,11 @@ final class CustomResourceKinds {
         @Override
         public List<String> unknownFields(ObjectNode object) {
             List<String> unknown = new ArrayList<>();
+            if (object.get("metadata") instanceof ObjectNode metadata) {
+                for (String path : Canonical.unknownFields(metadata, BuiltInSchemas.of("ObjectMeta"))) {
+                    unknown.add("metadata." + path);
+                }
+            }
             structure.pruned(object, true, "", unknown);
             return unknown;
         }

@@ -79,7 +79,7 @@ final class JsonPatch {
 
     private static JsonNode added(JsonNode document, List<String> to, JsonNode value) {
         if (to.isEmpty()) {
-            return value;
+            throw unfit(); // the real server adds into something, never in place of everything
         }
         JsonNode parent = parent(document, to);
         String last = to.get(to.size() - 1);

@@ -11,9 +11,7 @@ import io.homeostat.core.TransportException.Sent;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The simulator behind {@link Transport}, without sockets: a call crosses to the server's lane, the answer to a lane of the client.
@@ -81,19 +79,15 @@ final class MemoryTransport implements Transport {
         }
         for (MemoryExchange exchange : rest) {
             exchange.fail(Sent.MAYBE, "the transport was closed");
-            exchange.gone();
+            exchange.window.readerGone();
         }
     }
 
     /** One call: the server's end is its {@link AnswerSink}, the client's end its {@link Exchange}. */
     private final class MemoryExchange implements Exchange, AnswerSink {
-        /** How many chunks may be on their way before the server holds back. */
-        private static final int WINDOW = 64;
-
         // Invariants
         // - the client's end is confined to `lane`: after `over` the listener hears nothing more
-        // - the server's end is confined to the server's lane: after `left` no callback of it is kept
-        // - `underway` counts chunks that the server sent and the listener has not been given
+        // - the server's end is confined to the server's lane
         private final HttpCall call;
         private final AnswerListener listener;
         private final Lane lane;
@@ -101,10 +95,7 @@ final class MemoryTransport implements Transport {
         private long demanded; // confined to lane
         private boolean complete; // confined to lane
         private boolean over; // confined to lane
-        private final AtomicInteger underway = new AtomicInteger();
-        private boolean left; // confined to the server's lane
-        private @Nullable Runnable whenWritable; // confined to the server's lane
-        private @Nullable Runnable whenGone; // confined to the server's lane
+        private final Window window = new Window(server.lane());
 
         MemoryExchange(HttpCall call, AnswerListener listener) {
             this.call = call;
@@ -127,7 +118,7 @@ final class MemoryTransport implements Transport {
             lane.execute(() -> {
                 if (!over) {
                     finish();
-                    gone();
+                    window.readerGone();
                 }
             });
         }
@@ -138,10 +129,7 @@ final class MemoryTransport implements Transport {
                 demanded--;
                 listener.chunk(chunks.remove());
             }
-            int delivered = before - chunks.size();
-            if (delivered > 0 && underway.getAndAdd(-delivered) >= WINDOW && underway.get() < WINDOW) {
-                server.lane().execute(this::roomAgain);
-            }
+            window.taken(before - chunks.size());
             if (!over && complete && chunks.isEmpty()) {
                 finish();
                 listener.end();
@@ -165,32 +153,7 @@ final class MemoryTransport implements Transport {
             });
         }
 
-        /** Tells the server that nobody reads any more. */
-        private void gone() {
-            server.lane().execute(() -> {
-                Runnable work = whenGone;
-                leave();
-                if (work != null) {
-                    work.run();
-                }
-            });
-        }
-
         // ---- the server's end
-
-        private void leave() {
-            left = true;
-            whenWritable = null;
-            whenGone = null;
-        }
-
-        private void roomAgain() {
-            Runnable work = whenWritable;
-            whenWritable = null;
-            if (work != null) {
-                work.run();
-            }
-        }
 
         @Override
         public void head(int status, Headers headers) {
@@ -203,7 +166,7 @@ final class MemoryTransport implements Transport {
 
         @Override
         public void chunk(byte[] bytes) {
-            underway.incrementAndGet();
+            window.sent();
             lane.execute(() -> {
                 if (!over) {
                     chunks.add(bytes);
@@ -214,7 +177,7 @@ final class MemoryTransport implements Transport {
 
         @Override
         public void end() {
-            leave();
+            window.leave();
             lane.execute(() -> {
                 complete = true;
                 deliver();
@@ -223,39 +186,29 @@ final class MemoryTransport implements Transport {
 
         @Override
         public void breakOff(String why) {
-            leave();
+            window.leave();
             fail(Sent.MAYBE, why);
         }
 
         @Override
         public void refuse(String why) {
-            leave();
+            window.leave();
             fail(Sent.NO, why);
         }
 
         @Override
         public boolean writable() {
-            return underway.get() < WINDOW;
+            return window.writable();
         }
 
         @Override
         public void whenWritable(Runnable work) {
-            if (left) {
-                return;
-            }
-            whenWritable = work;
-            if (writable()) {
-                server.lane().execute(this::roomAgain); // room came between the question and this call
-            }
+            window.whenWritable(work);
         }
 
         @Override
         public void whenGone(Runnable work) {
-            if (left) {
-                work.run();
-            } else {
-                whenGone = work;
-            }
+            window.whenGone(work);
         }
     }
 }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -67,6 +68,29 @@ final class Registry {
         return namespace.isEmpty() || !namespaced()
                 ? objects.values()
                 : objects.subMap(namespace + "/", namespace + "0").values(); // '0' follows '/'
+    }
+
+    /** Whether the definition of a custom resource declares this subresource. */
+    boolean declares(ResourceKind kind, String subresource) {
+        return versionOf(kind).path("subresources").path(subresource).isObject();
+    }
+
+    /** The paths, such as {@code spec.color}, by which objects of a custom resource can be selected. */
+    List<String> selectableFields(ResourceKind kind) {
+        List<String> fields = new ArrayList<>();
+        for (JsonNode field : versionOf(kind).path("selectableFields")) {
+            fields.add(Json.textAt(field, "jsonPath").replaceFirst("^\\.", ""));
+        }
+        return fields;
+    }
+
+    private JsonNode versionOf(ResourceKind kind) {
+        for (JsonNode version : Json.listAt(definition, "spec", "versions")) {
+            if (Json.textAt(version, "name").equals(kind.version())) {
+                return version;
+            }
+        }
+        return Json.NODES.missingNode();
     }
 
     List<Watcher> watchers() {

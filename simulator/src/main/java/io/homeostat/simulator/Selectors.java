@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import tools.jackson.databind.JsonNode;
 
 /** Label and field selectors, in the grammar of {@code k8s.io/apimachinery/pkg/labels} and {@code fields}. */
 final class Selectors {
@@ -20,12 +21,48 @@ final class Selectors {
         return selector.isBlank() ? labels -> true : new LabelParser(selector).parse();
     }
 
+    /** The fields of the server's own kinds that select, besides name and namespace ({@code pkg/apis/.../conversion.go}). */
+    private static final Map<String, List<String>> OF_KIND = Map.of(
+            "/pods",
+            List.of(
+                    "spec.nodeName",
+                    "spec.restartPolicy",
+                    "spec.schedulerName",
+                    "spec.serviceAccountName",
+                    "spec.hostNetwork",
+                    "status.phase",
+                    "status.podIP",
+                    "status.nominatedNodeName"),
+            "/secrets",
+            List.of("type"),
+            "/services",
+            List.of("spec.clusterIP", "spec.type"),
+            "/namespaces",
+            List.of("status.phase"),
+            "/nodes",
+            List.of("spec.unschedulable"),
+            "/events",
+            List.of(
+                    "involvedObject.kind",
+                    "involvedObject.namespace",
+                    "involvedObject.name",
+                    "involvedObject.uid",
+                    "involvedObject.apiVersion",
+                    "involvedObject.resourceVersion",
+                    "involvedObject.fieldPath",
+                    "reason",
+                    "reportingComponent",
+                    "type"));
+
+    /** What a selectable field is when it is not set: the zero of its Go type. */
+    private static final Map<String, String> UNSET = Map.of("spec.hostNetwork", "false", "spec.unschedulable", "false");
+
     /**
-     * Which objects are wanted, by {@code metadata.name} and {@code metadata.namespace}.
+     * Which objects are wanted, by the fields that the real server knows for this kind.
      *
      * @throws ApiFailure 400 for any other field
      */
-    static Predicate<Stored> fields(String selector, boolean custom) {
+    static Predicate<Stored> fields(String selector, Registry registry, ResourceKind kind) {
         Predicate<Stored> all = object -> true;
         if (selector.isBlank()) {
             return all;
@@ -46,15 +83,35 @@ final class Selectors {
                     switch (field) {
                         case "metadata.name" -> object -> object.name.equals(value);
                         case "metadata.namespace" -> object -> object.namespace.equals(value);
-                        default -> throw ApiFailure.badRequest(
-                                custom
-                                        ? "field label not supported: " + field
-                                        : "\"" + field
-                                                + "\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+                        default -> field(registry, kind, field, value);
                     };
             all = all.and(negated ? is.negate() : is);
         }
         return all;
+    }
+
+    private static Predicate<Stored> field(Registry registry, ResourceKind kind, String field, String value) {
+        List<String> known = registry.custom ? registry.selectableFields(kind) : OF_KIND.get(Writes.id(registry));
+        if (known == null) {
+            throw ApiFailure.badRequest(
+                    "\"" + field + "\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"");
+        }
+        // events are stored, and selected, in their older form
+        String stored = kind.group().equals(EventForms.GROUP)
+                ? field.replaceFirst("^regarding\\.", "involvedObject.")
+                        .replace("reportingController", "reportingComponent")
+                : field;
+        if (!known.contains(stored)) {
+            throw ApiFailure.badRequest("field label not supported: " + field);
+        }
+        String[] path = stored.split("\\.", -1);
+        String unset = registry.custom ? "" : UNSET.getOrDefault(stored, "");
+        return object -> {
+            JsonNode found = Json.at(object.tree, path);
+            String text =
+                    found == null || found.isNull() ? unset : found.isString() ? found.stringValue() : found.toString();
+            return text.equals(value);
+        };
     }
 
     private static final class LabelParser {
@@ -75,7 +132,7 @@ final class Selectors {
                     break;
                 }
                 if (!next.equals(",")) {
-                    throw unable("found '" + next + "', expected: ',' or 'end of string'");
+                    throw ApiFailure.badRequest("found '" + next + "', expected: ',' or 'end of string'");
                 }
             }
             return labels -> {
@@ -103,19 +160,19 @@ final class Selectors {
                     return labels -> labels.containsKey(key);
                 }
                 case "=", "==" -> {
-                    String value = value();
+                    String value = checked(key, 0, value());
                     return labels -> value.equals(labels.get(key));
                 }
                 case "!=" -> {
-                    String value = value();
+                    String value = checked(key, 0, value());
                     return labels -> !value.equals(labels.get(key));
                 }
                 case "in" -> {
-                    Set<String> values = values();
+                    Set<String> values = values(key);
                     return labels -> labels.containsKey(key) && values.contains(labels.get(key));
                 }
                 case "notin" -> {
-                    Set<String> values = values();
+                    Set<String> values = values(key);
                     return labels -> !labels.containsKey(key) || !values.contains(labels.get(key));
                 }
                 case ">", "<" -> {
@@ -155,6 +212,15 @@ final class Selectors {
             return token;
         }
 
+        private static String checked(String key, int index, String value) {
+            List<Cause> causes = new ArrayList<>();
+            Validation.labelValue(value, "values[" + index + "][" + key + "]", causes);
+            if (!causes.isEmpty()) {
+                throw unable(causes.get(0).sentence());
+            }
+            return value;
+        }
+
         private long integer(String value) {
             try {
                 return Long.parseLong(value);
@@ -163,7 +229,7 @@ final class Selectors {
             }
         }
 
-        private Set<String> values() {
+        private Set<String> values(String key) {
             String open = token();
             if (!open.equals("(")) {
                 throw unable("found '" + open + "' expected: '('");
@@ -173,6 +239,10 @@ final class Selectors {
                 values.add(value());
                 String next = token();
                 if (next.equals(")")) {
+                    int index = 0;
+                    for (String value : values) {
+                        checked(key, index++, value);
+                    }
                     return values;
                 }
                 if (!next.equals(",")) {

@@ -21,7 +21,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.ReentrantLock;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The simulator over HTTP/1.1 on the loopback interface, for kubectl and any other client: no TLS, no authentication.
@@ -34,7 +33,6 @@ import org.jspecify.annotations.Nullable;
  */
 @Stable
 public final class SimulatorServer implements AutoCloseable {
-    private static final int WINDOW = 64;
 
     private final ApiServer server;
     private final HttpServer http;
@@ -180,10 +178,7 @@ public final class SimulatorServer implements AutoCloseable {
     /** One request: the server's lane puts steps in, the connection's thread takes them out. */
     private final class Connection implements AnswerSink {
         private final BlockingQueue<Step> steps = new LinkedBlockingQueue<>();
-        private final AtomicInteger underway = new AtomicInteger();
-        private boolean left; // confined to the server's lane, as the two below
-        private @Nullable Runnable whenWritable;
-        private @Nullable Runnable whenGone;
+        private final Window window = new Window(server.lane());
 
         // ---- the connection's thread
 
@@ -209,9 +204,7 @@ public final class SimulatorServer implements AutoCloseable {
                             out.write(chunk.bytes());
                             dirty = true;
                         }
-                        if (underway.getAndDecrement() == WINDOW) {
-                            server.lane().execute(this::roomAgain);
-                        }
+                        window.taken(1);
                     } else if (step instanceof Step.End) {
                         exchange.close();
                         return;
@@ -223,7 +216,7 @@ public final class SimulatorServer implements AutoCloseable {
                 Thread.currentThread().interrupt();
                 throw new IOException("the HTTP server closes", e);
             } catch (IOException e) {
-                server.lane().execute(this::gone);
+                window.readerGone();
                 throw e;
             }
         }
@@ -245,28 +238,6 @@ public final class SimulatorServer implements AutoCloseable {
 
         // ---- the server's lane
 
-        private void leave() {
-            left = true;
-            whenWritable = null;
-            whenGone = null;
-        }
-
-        private void gone() {
-            Runnable work = whenGone;
-            leave();
-            if (work != null) {
-                work.run();
-            }
-        }
-
-        private void roomAgain() {
-            Runnable work = whenWritable;
-            whenWritable = null;
-            if (work != null) {
-                work.run();
-            }
-        }
-
         @Override
         public void head(int status, Headers headers) {
             steps.add(new Step.Head(status, headers));
@@ -274,13 +245,13 @@ public final class SimulatorServer implements AutoCloseable {
 
         @Override
         public void chunk(byte[] bytes) {
-            underway.incrementAndGet();
+            window.sent();
             steps.add(new Step.Chunk(bytes));
         }
 
         @Override
         public void end() {
-            leave();
+            window.leave();
             steps.add(new Step.End());
         }
 
@@ -296,27 +267,17 @@ public final class SimulatorServer implements AutoCloseable {
 
         @Override
         public boolean writable() {
-            return underway.get() < WINDOW;
+            return window.writable();
         }
 
         @Override
         public void whenWritable(Runnable work) {
-            if (left) {
-                return;
-            }
-            whenWritable = work;
-            if (writable()) {
-                server.lane().execute(this::roomAgain); // room came between the question and this call
-            }
+            window.whenWritable(work);
         }
 
         @Override
         public void whenGone(Runnable work) {
-            if (left) {
-                work.run();
-            } else {
-                whenGone = work;
-            }
+            window.whenGone(work);
         }
     }
 }

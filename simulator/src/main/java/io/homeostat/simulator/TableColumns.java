@@ -31,6 +31,11 @@ final class TableColumns {
             0,
             (object, now) -> NODES.stringNode(age(at(object, "metadata", "creationTimestamp"), now)));
 
+    private static final Column CONTAINERS = text("Containers", object -> containers(object, "name"), "", 1);
+    private static final Column IMAGES = text("Images", object -> containers(object, "image"), "", 1);
+    private static final Column SELECTOR =
+            text("Selector", object -> pairs(Json.at(object, "spec", "selector", "matchLabels")), "", 1);
+
     private static final Map<String, List<Column>> BUILT_IN = Map.of(
             "/configmaps", List.of(NAME, count("Data", "data"), AGE),
             "/secrets", List.of(NAME, text("Type", object -> at(object, "type")), count("Data", "data"), AGE),
@@ -80,13 +85,9 @@ final class TableColumns {
                             number("Up-to-date", "status", "updatedReplicas"),
                             number("Available", "status", "availableReplicas"),
                             AGE,
-                            text("Containers", object -> containers(object, "name"), "", 1),
-                            text("Images", object -> containers(object, "image"), "", 1),
-                            text(
-                                    "Selector",
-                                    object -> pairs(Json.at(object, "spec", "selector", "matchLabels")),
-                                    "",
-                                    1)),
+                            CONTAINERS,
+                            IMAGES,
+                            SELECTOR),
             "apps/replicasets",
                     List.of(
                             NAME,
@@ -94,13 +95,9 @@ final class TableColumns {
                             number("Current", "status", "replicas"),
                             number("Ready", "status", "readyReplicas"),
                             AGE,
-                            text("Containers", object -> containers(object, "name"), "", 1),
-                            text("Images", object -> containers(object, "image"), "", 1),
-                            text(
-                                    "Selector",
-                                    object -> pairs(Json.at(object, "spec", "selector", "matchLabels")),
-                                    "",
-                                    1)),
+                            CONTAINERS,
+                            IMAGES,
+                            SELECTOR),
             "coordination.k8s.io/leases",
                     List.of(NAME, text("Holder", object -> at(object, "spec", "holderIdentity")), AGE));
 

@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -36,11 +37,22 @@ final class Validation {
 
     static List<Cause> of(String kind, ObjectNode object, @Nullable ObjectNode old) {
         List<Cause> causes = new ArrayList<>();
-        metadata(object, old, causes);
+        metadata(object, old, causes, STANDARD_FINALIZERS::contains);
         ObjectNode spec = child(object, "spec");
         ObjectNode before = old == null ? null : child(old, "spec");
         switch (kind) {
-            case "ConfigMap" -> keys(object, old, List.of("data", "binaryData"), causes);
+            case "ConfigMap" -> {
+                keys(object, old, List.of("data", "binaryData"), causes);
+                for (Map.Entry<String, JsonNode> entry : child(object, "data").properties()) {
+                    if (child(object, "binaryData").has(entry.getKey())) {
+                        causes.add(Cause.invalid(
+                                "data[" + entry.getKey() + "]",
+                                entry.getKey(),
+                                "duplicate of key present in binaryData"));
+                    }
+                }
+            }
+            case "Namespace" -> namespaceName(object, causes);
             case "Secret" -> {
                 keys(object, old, List.of("data"), causes);
                 if (old != null && !Json.textAt(object, "type").equals(Json.textAt(old, "type"))) {
@@ -64,8 +76,13 @@ final class Validation {
     // --- metadata
     // -----------------------------------------------------------------------------------------------------
 
-    /** Labels, annotations, owners and finalizers of any object. */
+    /** Labels, annotations, owners and finalizers of a custom resource. */
     static void metadata(ObjectNode object, @Nullable ObjectNode old, List<Cause> causes) {
+        metadata(object, old, causes, finalizer -> true);
+    }
+
+    private static void metadata(
+            ObjectNode object, @Nullable ObjectNode old, List<Cause> causes, Predicate<String> unqualifiedFinalizers) {
         ObjectNode metadata = child(object, "metadata");
         if (old != null && Json.same(metadata, old.get("metadata"))) {
             return;
@@ -82,7 +99,7 @@ final class Validation {
             String name = finalizer.stringValue();
             int faults = causes.size();
             qualified(name, name, "metadata.finalizers", causes);
-            if (causes.size() == faults && !name.contains("/") && !STANDARD_FINALIZERS.contains(name)) {
+            if (causes.size() == faults && !name.contains("/") && !unqualifiedFinalizers.test(name)) {
                 causes.add(Cause.invalid(
                         "metadata.finalizers[" + index + "]",
                         name,
@@ -98,8 +115,11 @@ final class Validation {
         for (JsonNode owner : owners) {
             String path = "metadata.ownerReferences[" + index++ + "]";
             for (String field : List.of("apiVersion", "kind", "name", "uid")) {
-                if (Json.textAt(owner, field).isEmpty()) {
+                String value = Json.textAt(owner, field);
+                if (value.isEmpty()) {
                     causes.add(Cause.required(path + "." + field, "must not be empty"));
+                } else if (field.equals("apiVersion") && value.indexOf('/') != value.lastIndexOf('/')) {
+                    causes.add(Cause.invalid(path + ".apiVersion", value, "must be <group>/<version> or <version>"));
                 }
             }
             if (Json.textAt(owner, "kind").equals("Event")
@@ -115,13 +135,28 @@ final class Validation {
             if (!controller.isEmpty()) {
                 causes.add(Cause.invalid(
                         "metadata.ownerReferences",
-                        owners,
+                        shown(owners),
                         "Only one reference can have Controller set to true. Found \"true\" in references for "
                                 + controller + " and " + name));
                 return;
             }
             controller = name;
         }
+    }
+
+    /** Owner references in the order in which the real server writes their fields. */
+    private static ArrayNode shown(ArrayNode owners) {
+        ArrayNode shown = Json.NODES.arrayNode();
+        for (JsonNode owner : owners) {
+            ObjectNode one = shown.addObject();
+            for (String field : List.of("apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion")) {
+                JsonNode value = owner.get(field);
+                if (value != null) {
+                    one.set(field, value);
+                }
+            }
+        }
+        return shown;
     }
 
     private static void labels(@Nullable JsonNode labels, String path, List<Cause> causes) {
@@ -134,7 +169,7 @@ final class Validation {
         }
     }
 
-    private static void labelValue(String value, String path, List<Cause> causes) {
+    static void labelValue(String value, String path, List<Cause> causes) {
         if (value.length() > 63) {
             causes.add(Cause.invalid(path, value, "must be no more than 63 bytes"));
         }
@@ -235,6 +270,14 @@ final class Validation {
                 .append(form)
                 .append("')")
                 .toString();
+    }
+
+    /** A namespace's name is a label: no dots. */
+    private static void namespaceName(ObjectNode object, List<Cause> causes) {
+        String name = Json.textAt(object, "metadata", "name");
+        if (name.contains(".")) {
+            causes.add(Cause.invalid("metadata.name", name, "must not contain dots"));
+        }
     }
 
     // --- configuration
@@ -447,7 +490,7 @@ final class Validation {
 
     private static ObjectNode withoutMutable(ObjectNode spec) {
         ObjectNode rest = Json.shallow(spec);
-        rest.remove(List.of("activeDeadlineSeconds", "tolerations", "nodeName", "schedulingGates"));
+        rest.remove(List.of("activeDeadlineSeconds", "tolerations", "schedulingGates"));
         for (String list : List.of("containers", "initContainers")) {
             if (rest.has(list)) {
                 ArrayNode containers = Json.NODES.arrayNode();

@@ -69,6 +69,13 @@ final class Writes {
         }
     }
 
+    /** How the object of a write came: it decides how what cannot be read is refused. */
+    private enum Origin {
+        BODY,
+        PATCH,
+        APPLY
+    }
+
     /**
      * What became of a write.
      *
@@ -172,29 +179,44 @@ final class Writes {
 
     /** The object as the server reads it, and what it did not understand. */
     private ObjectNode admitted(
-            ResourceKind kind, ObjectNode object, boolean applied, Options options, List<String> warnings) {
+            ResourceKind kind, ObjectNode object, Origin origin, Options options, List<String> warnings) {
         ObjectNode admitted;
         try {
-            admitted =
-                    applied ? kind.admission().merged(object) : kind.admission().defaulted(object);
+            admitted = origin == Origin.APPLY
+                    ? kind.admission().merged(object)
+                    : kind.admission().defaulted(object);
         } catch (Malformed malformed) {
-            throw ApiFailure.badRequest(cannotBeHandled(kind) + malformed.getMessage());
+            throw unreadable(kind, origin, String.valueOf(malformed.getMessage()));
         }
         if (!options.quiet()) {
             List<String> unknown = kind.admission().unknownFields(object).stream()
                     .map(path -> "unknown field \"" + path + "\"")
                     .toList();
             if (!unknown.isEmpty() && options.strict()) {
-                throw ApiFailure.badRequest(
-                        cannotBeHandled(kind) + "strict decoding error: " + String.join(", ", unknown));
+                throw unreadable(kind, origin, "strict decoding error: " + String.join(", ", unknown));
             }
             warnings.addAll(unknown);
         }
         return admitted;
     }
 
-    private static String cannotBeHandled(ResourceKind kind) {
-        return kind.kind() + " in version \"" + kind.version() + "\" cannot be handled as a " + kind.kind() + ": ";
+    private static ApiFailure unreadable(ResourceKind kind, Origin origin, String why) {
+        return origin == Origin.PATCH
+                ? ApiFailure.unreadablePatch(why)
+                : ApiFailure.badRequest(kind.kind() + " in version \"" + kind.version() + "\" cannot be handled as a "
+                        + kind.kind() + ": " + why);
+    }
+
+    /** The name in an object must be that of the URL. */
+    private static void mustBeNamed(String own, String name) {
+        if (own.isEmpty()) {
+            throw ApiFailure.badRequest(
+                    "the name of the object (" + name + " based on URL) was undeterminable: name must be provided");
+        }
+        if (!own.equals(name)) {
+            throw ApiFailure.badRequest(
+                    "the name of the object (" + own + ") does not match the name on the URL (" + name + ")");
+        }
     }
 
     private static ObjectNode toStorage(Registry registry, ObjectNode object) {
@@ -222,11 +244,11 @@ final class Writes {
 
     /** Creates {@code body} in {@code namespace}, "" for cluster-scoped kinds. */
     Outcome create(Registry registry, ResourceKind kind, String namespace, ObjectNode body, Options options) {
-        return create(registry, kind, namespace, body, options, false);
+        return create(registry, kind, namespace, body, options, Origin.BODY);
     }
 
     private Outcome create(
-            Registry registry, ResourceKind kind, String namespace, ObjectNode body, Options options, boolean applied) {
+            Registry registry, ResourceKind kind, String namespace, ObjectNode body, Options options, Origin origin) {
         checkNamespaceOf(kind, namespace, body);
         if (registry.terminating) {
             throw ApiFailure.of(
@@ -240,8 +262,9 @@ final class Writes {
             mustAcceptContent(kind, given, namespace);
         }
         List<String> warnings = new ArrayList<>();
-        ObjectNode object = Trees.withOwnMetadata(admitted(kind, body, applied, options, warnings));
+        ObjectNode object = Trees.withOwnMetadata(admitted(kind, body, origin, options, warnings));
         ObjectNode metadata = metadataOf(object);
+        warnOfFinalizers(registry, metadata, List.of(), warnings);
         String revision = Trees.text(metadata, "resourceVersion");
         if (!revision.isEmpty() && !revision.equals("0")) {
             throw ApiFailure.internal("resourceVersion should not be set on objects to be created");
@@ -260,17 +283,15 @@ final class Writes {
         }
         if (counts(registry)) {
             metadata.put("generation", 1);
-        } else {
-            metadata.remove("generation");
         }
         if (kind.statusSubresource()) {
             object.remove("status");
         }
-        if (!applied) {
+        if (origin != Origin.APPLY) {
             object = FieldManagement.updated(null, object, fields(kind, options, ""), kind.schema());
         }
         object = kind.admission().prepared(object, null);
-        validate(kind, name, object, null);
+        validate(kind, name, object, null, "");
         Stored there = registry.get(namespace, name);
         if (there != null) {
             throw ApiFailure.alreadyExists(kind, name, there.beingDeleted());
@@ -356,12 +377,7 @@ final class Writes {
             Options options) {
         ObjectNode given = Trees.metadata(body);
         String own = Trees.text(given, "name");
-        if (!own.equals(name)) {
-            throw ApiFailure.badRequest(
-                    own.isEmpty()
-                            ? "the name of the object is missing and must match the name on the URL (" + name + ")"
-                            : "the name of the object (" + own + ") does not match the name on the URL (" + name + ")");
-        }
+        mustBeNamed(own, name);
         checkNamespaceOf(kind, namespace, body);
         Stored live = registry.get(namespace, name);
         if (live == null) {
@@ -375,7 +391,8 @@ final class Writes {
             throw ApiFailure.conflict(
                     kind,
                     name,
-                    "StorageError: invalid object, Code: 4, Key: /registry/" + kind.group() + "/" + kind.plural() + "/"
+                    "StorageError: invalid object, Code: 4, Key: /registry/"
+                            + (kind.group().isEmpty() ? "" : kind.group() + "/") + kind.plural() + "/"
                             + live.key + ", ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in"
                             + " precondition: " + uid + ", UID in object meta: " + live.uid);
         }
@@ -394,7 +411,7 @@ final class Writes {
         } else {
             mustBeCurrent(kind, live, revision);
         }
-        return replace(registry, kind, live, subresource, body, options, false);
+        return replace(registry, kind, live, subresource, body, options, Origin.BODY);
     }
 
     private static void mustBeCurrent(ResourceKind kind, Stored live, String revision) {
@@ -417,15 +434,19 @@ final class Writes {
             String subresource,
             ObjectNode body,
             Options options,
-            boolean applied) {
+            Origin origin) {
         ObjectNode old = fromStorage(kind, live.tree);
         ObjectNode oldMetadata = metadataOf(old);
         List<String> warnings = new ArrayList<>();
-        ObjectNode given = admitted(kind, body, applied, options, warnings);
+        ObjectNode given = admitted(kind, body, origin, options, warnings);
         ObjectNode object = bySubresource(registry, kind, subresource, given, old);
         ObjectNode metadata = metadataOf(object);
         List<Cause> causes = keepOwned(metadata, oldMetadata);
-        if (!applied) {
+        warnOfFinalizers(registry, metadata, Trees.strings(oldMetadata, "finalizers"), warnings);
+        if (Json.at(body, "metadata", "managedFields") instanceof ArrayNode none && none.isEmpty()) {
+            metadata.set("managedFields", none); // an empty list, which admission drops, clears them
+        }
+        if (origin != Origin.APPLY) {
             object = Trees.withOwnMetadata(
                     FieldManagement.updated(old, object, fields(kind, options, subresource), kind.schema()));
             metadata = metadataOf(object);
@@ -438,7 +459,7 @@ final class Writes {
         if (!causes.isEmpty()) {
             throw ApiFailure.invalid(kind, live.name, causes);
         }
-        validate(kind, live.name, object, old);
+        validate(kind, live.name, object, old, subresource);
         ObjectNode stored = Trees.withOwnMetadata(toStorage(registry, object));
         if (live.beingDeleted() && Trees.strings(metadata, "finalizers").isEmpty() && removable(registry, metadata)) {
             // the last finalizer went: the answer is the object as it was stored last, the deletion takes the next
@@ -456,6 +477,19 @@ final class Writes {
             return new Outcome(new Stored(live.key, live.revision, stored), false, false, warnings);
         }
         return new Outcome(put(registry, stored), false, false, warnings);
+    }
+
+    private static void warnOfFinalizers(
+            Registry registry, ObjectNode metadata, List<String> there, List<String> warnings) {
+        if (!registry.custom) {
+            return; // of the server's own kinds such a finalizer is refused
+        }
+        for (String finalizer : Trees.strings(metadata, "finalizers")) {
+            if (!finalizer.contains("/") && !there.contains(finalizer)) {
+                warnings.add("metadata.finalizers: " + Json.quoted(finalizer) + ": prefer a domain-qualified finalizer"
+                        + " name to avoid accidental conflicts with other finalizer writers");
+            }
+        }
     }
 
     /** A terminating Pod waits for its kubelet, a namespace for its contents; all else goes with its last finalizer. */
@@ -515,7 +549,7 @@ final class Writes {
     /** Puts back the metadata that only the server writes; tells what a client tried to change. */
     private static List<Cause> keepOwned(ObjectNode metadata, ObjectNode old) {
         List<Cause> causes = new ArrayList<>();
-        for (String field : List.of("uid", "name", "namespace", "creationTimestamp", "deletionTimestamp")) {
+        for (String field : List.of("uid", "name", "namespace", "deletionTimestamp")) {
             String now = Trees.text(metadata, field);
             String was = Trees.text(old, field);
             if (!now.isEmpty() && !now.equals(was)) {
@@ -523,9 +557,9 @@ final class Writes {
             }
             keep(metadata, old, field);
         }
+        keep(metadata, old, "creationTimestamp");
         keep(metadata, old, "deletionGracePeriodSeconds");
         keep(metadata, old, "generation");
-        keep(metadata, old, "generateName");
         keep(metadata, old, "resourceVersion");
         metadata.remove("selfLink");
         for (String emptied : List.of("labels", "annotations", "finalizers", "ownerReferences")) {
@@ -572,8 +606,12 @@ final class Writes {
         return !Json.same(before, after);
     }
 
-    private static void validate(ResourceKind kind, String name, ObjectNode object, @Nullable ObjectNode old) {
-        List<Cause> causes = kind.admission().validate(object, old);
+    private static void validate(
+            ResourceKind kind, String name, ObjectNode object, @Nullable ObjectNode old, String subresource) {
+        List<Cause> causes = new ArrayList<>(kind.admission().validate(object, old));
+        if (subresource.equals("status")) {
+            causes.replaceAll(Cause::inStatus);
+        }
         if (!causes.isEmpty()) {
             throw ApiFailure.invalid(kind, name, causes);
         }
@@ -610,12 +648,33 @@ final class Writes {
                     String.valueOf(rejected.getMessage()),
                     rejected.status() == 400 ? null : Trees.object());
         }
-        object = typed(kind, registry.custom, object, new byte[0]);
+        object = patched(kind, registry.custom, object);
+        mustBeNamed(Trees.text(Trees.metadata(object), "name"), name);
+        checkNamespaceOf(kind, namespace, object);
         String revision = Trees.text(Trees.metadata(object), "resourceVersion");
         if (!revision.isEmpty() && !revision.equals("0")) {
             mustBeCurrent(kind, live, revision);
         }
-        return replace(registry, kind, live, subresource, object, options, false);
+        return replace(registry, kind, live, subresource, object, options, Origin.PATCH);
+    }
+
+    /** What a patch made, which must still be of its kind. */
+    private static ObjectNode patched(ResourceKind kind, boolean custom, ObjectNode object) {
+        String apiVersion = Trees.text(object, "apiVersion");
+        String type = Trees.text(object, "kind");
+        if (custom && !apiVersion.equals(kind.apiVersion())) {
+            int slash = apiVersion.indexOf('/');
+            throw ApiFailure.invalid(
+                    type,
+                    slash < 0 ? "" : apiVersion.substring(0, slash),
+                    Trees.text(Trees.metadata(object), "name"),
+                    List.of(Cause.invalid("apiVersion", apiVersion, "must be " + kind.apiVersion())));
+        }
+        if (!custom && !(type.equals(kind.kind()) && apiVersion.equals(kind.apiVersion()))) {
+            throw ApiFailure.unreadablePatch(
+                    "no kind \"" + type + "\" is registered for version \"" + apiVersion + "\"");
+        }
+        return typed(kind, custom, object, new byte[0]);
     }
 
     /** A server-side apply. */
@@ -627,14 +686,14 @@ final class Writes {
             String subresource,
             ObjectNode body,
             Options options) {
-        ObjectNode applied = typed(kind, registry.custom, body, new byte[0]);
-        ObjectNode given = Trees.metadata(applied);
-        String own = Trees.text(given, "name");
-        if (!own.isEmpty() && !own.equals(name)) {
+        String apiVersion = Trees.text(body, "apiVersion");
+        String type = Trees.text(body, "kind");
+        if (!apiVersion.equals(kind.apiVersion()) || !type.equals(kind.kind())) {
             throw ApiFailure.badRequest(
-                    "the name of the object (" + own + ") does not match the name on the URL (" + name + ")");
+                    "invalid object type: " + (apiVersion.contains("/") ? "" : "/") + apiVersion + ", Kind=" + type);
         }
-        checkNamespaceOf(kind, namespace, applied);
+        ObjectNode applied = body;
+        ObjectNode given = Trees.metadata(applied);
         if (given != null
                 && given.get("managedFields") != null
                 && !given.get("managedFields").isEmpty()) {
@@ -651,13 +710,6 @@ final class Writes {
                     name,
                     "uid mismatch: the provided object specified uid " + uid + ", and no existing object was found");
         }
-        String revision = Trees.text(given, "resourceVersion");
-        if (live == null && !revision.isEmpty() && !revision.equals("0")) {
-            throw ApiFailure.notFound(kind, name);
-        }
-        if (live != null && !revision.isEmpty() && !revision.equals("0")) {
-            mustBeCurrent(kind, live, revision);
-        }
         ObjectNode old = live == null ? null : fromStorage(kind, live.tree);
         ObjectNode merged;
         try {
@@ -668,14 +720,22 @@ final class Writes {
             String reason = rejected.status() == 400 ? "BadRequest" : "";
             throw ApiFailure.of(rejected.status(), reason, String.valueOf(rejected.getMessage()), null);
         }
+        checkNamespaceOf(kind, namespace, merged);
+        mustBeNamed(Trees.text(Trees.metadata(merged), "name"), name);
+        String revision = Trees.text(given, "resourceVersion");
+        if (live == null && !revision.isEmpty() && !revision.equals("0")) {
+            throw ApiFailure.notFound(kind, name);
+        }
+        if (live != null && !revision.isEmpty() && !revision.equals("0")) {
+            mustBeCurrent(kind, live, revision);
+        }
         merged = Trees.withOwnMetadata(merged);
-        metadataOf(merged).put("name", name);
         if (registry.namespaced()) {
             metadataOf(merged).put("namespace", namespace);
         }
         return live == null
-                ? create(registry, kind, namespace, merged, options, true)
-                : replace(registry, kind, live, subresource, merged, options, true);
+                ? create(registry, kind, namespace, merged, options, Origin.APPLY)
+                : replace(registry, kind, live, subresource, merged, options, Origin.APPLY);
     }
 
     private FieldRequest fields(ResourceKind kind, Options options, String subresource) {
@@ -779,7 +839,7 @@ final class Writes {
         }
         Long asked = deletion.graceSeconds();
         if (asked != null) {
-            return Math.max(asked, 0);
+            return asked < 0 ? 1 : asked; // as the real server: a negative one means at once, but not by force
         }
         if (live.beingDeleted()) {
             return Trees.number(Trees.metadata(live.tree), "deletionGracePeriodSeconds");

@@ -214,6 +214,48 @@ abstract class Conformance {
     }
 
     @Test
+    void finalizersOfCustomResourcesWithoutADomainAreWarnedOf() throws Exception {
+        Got got = send(
+                "POST",
+                memcacheds(),
+                memcached("a", 3).replace("\"name\":\"a\"", "\"name\":\"a\",\"finalizers\":[\"x\"]"));
+        assertThat(got.status()).as(got.text()).isEqualTo(201);
+        String warning =
+                "299 - \"metadata.finalizers: \\\"x\\\": prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers\"";
+        assertThat(got.response().headers().firstValue("Warning")).contains(warning);
+        assertThat(merge(memcacheds() + "/a", "{\"spec\":{\"size\":4}}")
+                        .response()
+                        .headers()
+                        .firstValue("Warning"))
+                .isEmpty();
+        merge(memcacheds() + "/a", "{\"metadata\":{\"finalizers\":null}}");
+    }
+
+    @Test
+    void podsAreSelectedByTheirNodeAndPhase() throws Exception {
+        String pods = "/api/v1/namespaces/" + namespace + "/pods";
+        String pod = "{\"metadata\":{\"name\":\"%s\"},\"spec\":{%s\"containers\":[{\"name\":\"c\",\"image\":\"x\"}]}}";
+        send("POST", pods, pod.formatted("a", "\"nodeName\":\"n\","));
+        send("POST", pods, pod.formatted("b", ""));
+        for (String[] pair : new String[][] {
+            {"spec.nodeName%3Dn", "a"},
+            {"spec.nodeName%3D", "b"},
+            {"spec.nodeName!%3Dn", "b"},
+            {"status.phase%3DPending,spec.hostNetwork%3Dfalse", "a,b"},
+            {"status.phase%3DRunning", ""}
+        }) {
+            List<String> names = new ArrayList<>();
+            Trees.parse(get(pods + "?fieldSelector=" + pair[0]).response().body())
+                    .path("items")
+                    .forEach(item -> names.add(Client.at(item, "metadata/name")));
+            assertThat(String.join(",", names)).as(pair[0]).isEqualTo(pair[1]);
+        }
+        assertThat(types(watch(pods + "?watch=true&timeoutSeconds=1&fieldSelector=spec.nodeName%3Dn")))
+                .containsExactly("ADDED a");
+        send("DELETE", pods + "/a?gracePeriodSeconds=0", "");
+    }
+
+    @Test
     void generatedNamesHaveFiveSafeLetters() throws Exception {
         Got got = send("POST", memcacheds(), memcached("b", 3).replace("\"name\":\"b\"", "\"generateName\":\"b-\""));
         assertThat(got.at("metadata/name")).matches("b-[bcdfghjklmnpqrstvwxz2456789]{5}");
@@ -644,5 +686,10 @@ abstract class Conformance {
     @Test
     void refusalsAreAnsweredAsRecorded() throws Exception {
         answersAsRecorded("refusals.txt");
+    }
+
+    @Test
+    void cornersAreAnsweredAsRecorded() throws Exception {
+        answersAsRecorded("corners.txt");
     }
 }

@@ -4,7 +4,11 @@ import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.ProcessBuilder.Redirect;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -143,11 +147,41 @@ final class ChildProcess {
                 throw new IllegalStateException(
                         "Cannot send SIG" + signal + " to " + name + " (pid " + process.pid() + ")");
             }
+            if (signal == Signal.STOP) {
+                awaitStopped();
+            }
         } catch (IOException e) {
             throw new UncheckedIOException("Cannot send SIG" + signal + " to " + name + ": no shell to run kill", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("Interrupted while sending SIG" + signal + " to " + name, e);
+        }
+    }
+
+    /** SIGSTOP reaches one thread after the other, and one of a busy process may answer a request meanwhile: waits for all. */
+    private void awaitStopped() throws IOException {
+        Path tasks = Path.of("/proc", Long.toString(process.pid()), "task");
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (Files.isDirectory(tasks) && !stopped(tasks)) {
+            if (System.nanoTime() - end > 0) {
+                throw new IllegalStateException(name + " (pid " + process.pid() + ") still runs 10 s after SIGSTOP");
+            }
+            Polling.pause();
+        }
+    }
+
+    private static boolean stopped(Path tasks) throws IOException {
+        try (DirectoryStream<Path> threads = Files.newDirectoryStream(tasks)) {
+            for (Path thread : threads) {
+                String stat = Files.readString(thread.resolve("stat"), StandardCharsets.ISO_8859_1);
+                char state = stat.charAt(stat.lastIndexOf(')') + 2); // the name before it may hold anything
+                if (state != 'T' && state != 'Z' && state != 'X') {
+                    return false;
+                }
+            }
+            return true;
+        } catch (NoSuchFileException | DirectoryIteratorException e) {
+            return false; // a thread ended while we looked
         }
     }
 

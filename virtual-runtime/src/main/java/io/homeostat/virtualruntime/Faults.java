@@ -2,6 +2,7 @@ package io.homeostat.virtualruntime;
 
 import io.homeostat.core.Experimental;
 import java.time.Duration;
+import java.util.EnumMap;
 import java.util.random.RandomGenerator;
 
 /**
@@ -10,34 +11,38 @@ import java.util.random.RandomGenerator;
  */
 @Experimental
 public final class Faults {
-    private static final Faults NONE = new Faults();
+    private static final Faults NONE =
+            new Faults(Duration.ofNanos(200_000), Duration.ofMillis(2), new EnumMap<>(Fault.class));
 
-    private Duration shortest = Duration.ofNanos(200_000);
-    private Duration longest = Duration.ofMillis(2);
-    private double refused;
-    private double lostRequests;
-    private double lostAnswers;
-    private double truncated;
-    private double stalled;
-    private double idleResets;
-    private double silentDeaths;
-    private double split;
-    private double gzipped;
+    /** What can happen, and the highest rate that a seed gives it; in the order in which seeds draw them. */
+    private enum Fault {
+        REFUSED("refused", 0.2),
+        LOST_REQUESTS("lost requests", 0.1),
+        LOST_ANSWERS("lost answers", 0.15),
+        TRUNCATED("truncated", 0.05),
+        STALLED("stalled", 0.02),
+        RESET_STREAMS("reset streams", 0.5),
+        SILENT_DEATHS("silent deaths", 0.5),
+        SPLIT("split", 1),
+        GZIPPED("gzipped", 1);
 
-    private Faults() {}
+        private final String words;
+        private final double most;
 
-    private Faults(Faults other) {
-        this.shortest = other.shortest;
-        this.longest = other.longest;
-        this.refused = other.refused;
-        this.lostRequests = other.lostRequests;
-        this.lostAnswers = other.lostAnswers;
-        this.truncated = other.truncated;
-        this.stalled = other.stalled;
-        this.idleResets = other.idleResets;
-        this.silentDeaths = other.silentDeaths;
-        this.split = other.split;
-        this.gzipped = other.gzipped;
+        Fault(String words, double most) {
+            this.words = words;
+            this.most = most;
+        }
+    }
+
+    private final Duration shortest;
+    private final Duration longest;
+    private final EnumMap<Fault, Double> rates; // never changed; a fault that is not in it has the rate 0
+
+    private Faults(Duration shortest, Duration longest, EnumMap<Fault, Double> rates) {
+        this.shortest = shortest;
+        this.longest = longest;
+        this.rates = rates;
     }
 
     /** Nothing but a latency of 0.2 to 2 ms in each direction. */
@@ -50,18 +55,12 @@ public final class Faults {
      * and without each other.
      */
     public static Faults seeded(RandomGenerator random) {
-        Faults mix = new Faults();
-        mix.longest = Duration.ofMillis(1 + random.nextInt(random.nextBoolean() ? 200 : 5));
-        mix.refused = rate(random, 0.2);
-        mix.lostRequests = rate(random, 0.1);
-        mix.lostAnswers = rate(random, 0.15);
-        mix.truncated = rate(random, 0.05);
-        mix.stalled = rate(random, 0.02);
-        mix.idleResets = rate(random, 0.5);
-        mix.silentDeaths = rate(random, 0.5);
-        mix.split = rate(random, 1);
-        mix.gzipped = rate(random, 1);
-        return mix;
+        Duration longest = Duration.ofMillis(1 + random.nextInt(random.nextBoolean() ? 200 : 5));
+        EnumMap<Fault, Double> rates = new EnumMap<>(Fault.class);
+        for (Fault fault : Fault.values()) {
+            rates.put(fault, rate(random, fault.most));
+        }
+        return new Faults(NONE.shortest, longest, rates);
     }
 
     private static double rate(RandomGenerator random, double most) {
@@ -76,85 +75,70 @@ public final class Faults {
             throw new IllegalArgumentException("latency from " + shortest + " to " + longest
                     + ": the shortest must not be negative, nor above the longest");
         }
-        Faults copy = new Faults(this);
-        copy.shortest = shortest;
-        copy.longest = longest;
-        return copy;
+        return new Faults(shortest, longest, rates);
     }
 
     /** This share of exchanges is refused before anything is sent. */
     public Faults refusing(double rate) {
-        Faults copy = new Faults(this);
-        copy.refused = checked("refused", rate);
-        return copy;
+        return with(Fault.REFUSED, rate);
     }
 
     /** This share of requests breaks off before the server has seen it; the client cannot know. */
     public Faults losingRequests(double rate) {
-        Faults copy = new Faults(this);
-        copy.lostRequests = checked("lost requests", rate);
-        return copy;
+        return with(Fault.LOST_REQUESTS, rate);
     }
 
     /** This share of answers breaks off before its head, after the server has acted on the request. */
     public Faults losingAnswers(double rate) {
-        Faults copy = new Faults(this);
-        copy.lostAnswers = checked("lost answers", rate);
-        return copy;
+        return with(Fault.LOST_ANSWERS, rate);
     }
 
     /** In this share of chunks the answer breaks off, after any number of its bytes. */
     public Faults truncating(double rate) {
-        Faults copy = new Faults(this);
-        copy.truncated = checked("truncated", rate);
-        return copy;
+        return with(Fault.TRUNCATED, rate);
     }
 
     /** From this share of chunks on, after any number of its bytes, nothing comes any more: a half-open connection. */
     public Faults stalling(double rate) {
-        Faults copy = new Faults(this);
-        copy.stalled = checked("stalled", rate);
-        return copy;
+        return with(Fault.STALLED, rate);
     }
 
     /** This share of streams is reset at some moment of its first minute. */
     public Faults resettingStreams(double rate) {
-        Faults copy = new Faults(this);
-        copy.idleResets = checked("reset streams", rate);
-        return copy;
+        return with(Fault.RESET_STREAMS, rate);
     }
 
     /** When a process crashes, its peers hear nothing of it in this share of exchanges, as when its machine dies. */
     public Faults silentDeaths(double rate) {
-        Faults copy = new Faults(this);
-        copy.silentDeaths = checked("silent deaths", rate);
-        return copy;
+        return with(Fault.SILENT_DEATHS, rate);
     }
 
     /** This share of chunks is cut into pieces, at any byte. */
     public Faults splitting(double rate) {
-        Faults copy = new Faults(this);
-        copy.split = checked("split", rate);
-        return copy;
+        return with(Fault.SPLIT, rate);
     }
 
     /** This share of the answers to calls that accept gzip is compressed, each chunk in one to three gzip members. */
     public Faults gzipping(double rate) {
-        Faults copy = new Faults(this);
-        copy.gzipped = checked("gzipped", rate);
-        return copy;
+        return with(Fault.GZIPPED, rate);
     }
 
-    private static double checked(String what, double rate) {
+    private Faults with(Fault fault, double rate) {
         if (!(rate >= 0 && rate <= 1)) {
-            throw new IllegalArgumentException("rate " + rate + " of " + what + ": must be from 0 to 1");
+            throw new IllegalArgumentException("rate " + rate + " of " + fault.words + ": must be from 0 to 1");
         }
-        return rate;
+        EnumMap<Fault, Double> changed = new EnumMap<>(rates);
+        changed.put(fault, rate);
+        return new Faults(shortest, longest, changed);
     }
 
     /** These faults with the latency of {@code other}. */
     Faults withLatencyOf(Faults other) {
         return latency(other.shortest, other.longest);
+    }
+
+    private double rate(Fault fault) {
+        return rates.getOrDefault(fault, 0.0);
     }
 
     long shortestNanos() {
@@ -166,49 +150,48 @@ public final class Faults {
     }
 
     double refused() {
-        return refused;
+        return rate(Fault.REFUSED);
     }
 
     double lostRequests() {
-        return lostRequests;
+        return rate(Fault.LOST_REQUESTS);
     }
 
     double lostAnswers() {
-        return lostAnswers;
+        return rate(Fault.LOST_ANSWERS);
     }
 
     double truncated() {
-        return truncated;
+        return rate(Fault.TRUNCATED);
     }
 
     double stalled() {
-        return stalled;
+        return rate(Fault.STALLED);
     }
 
     double idleResets() {
-        return idleResets;
+        return rate(Fault.RESET_STREAMS);
     }
 
     double silentDeaths() {
-        return silentDeaths;
+        return rate(Fault.SILENT_DEATHS);
     }
 
     double split() {
-        return split;
+        return rate(Fault.SPLIT);
     }
 
     double gzipped() {
-        return gzipped;
+        return rate(Fault.GZIPPED);
     }
 
     /** The rates, for the message of a failed test. */
     @Override
     public String toString() {
-        return "Faults[latency " + shortest + ".." + longest + ", refused " + refused + ", lost requests "
-                + lostRequests
-                + ", lost answers " + lostAnswers + ", truncated " + truncated + ", stalled " + stalled
-                + ", reset streams " + idleResets + ", silent deaths " + silentDeaths + ", split " + split
-                + ", gzipped "
-                + gzipped + "]";
+        StringBuilder text = new StringBuilder("Faults[latency " + shortest + ".." + longest);
+        for (Fault fault : Fault.values()) {
+            text.append(", ").append(fault.words).append(' ').append(rate(fault));
+        }
+        return text.append(']').toString();
     }
 }
