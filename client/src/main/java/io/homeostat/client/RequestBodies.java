@@ -135,6 +135,16 @@ public final class RequestBodies {
         return MAPPER.writeValueAsBytes(patch);
     }
 
+    /** A JSON merge patch that makes {@code finalizers} those of the object, valid only for {@code resourceVersion}. */
+    public static byte[] finalizersPatch(List<String> finalizers, String resourceVersion) {
+        ObjectNode patch = MAPPER.createObjectNode();
+        ArrayNode wanted = patch.putObject("metadata")
+                .put("resourceVersion", resourceVersion)
+                .putArray("finalizers");
+        finalizers.forEach(wanted::add);
+        return MAPPER.writeValueAsBytes(patch);
+    }
+
     private static ObjectNode difference(ObjectNode before, ObjectNode after) {
         ObjectNode patch = MAPPER.createObjectNode();
         for (Map.Entry<String, JsonNode> field : after.properties()) {

@@ -1,9 +1,11 @@
 package io.homeostat.reconciler;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
+import io.homeostat.client.RequestBodies;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Stable;
 import io.homeostat.informer.CachedObject;
@@ -19,6 +21,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,11 +32,15 @@ import org.jspecify.annotations.Nullable;
  */
 @Stable
 public final class ControllerSpec<R extends HasMetadata> {
+    private static final Pattern FINALIZER =
+            Pattern.compile("[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?");
+
     private final ResourceType<R> type;
     private final List<ResourceType<?>> owned = new ArrayList<>();
     private final List<Watched<?>> watched = new ArrayList<>();
     private String name;
     private @Nullable Reconciler<R> reconciler;
+    private @Nullable String finalizer;
     private @Nullable Integer workers;
     private @Nullable Duration deadline;
 
@@ -85,7 +92,23 @@ public final class ControllerSpec<R extends HasMetadata> {
         return this;
     }
 
-    /** What is done for each object. */
+    /**
+     * The finalizer of a {@link FinalizingReconciler}; by default {@code <plural>.<group>/finalizer}. Keep it: objects that carry
+     * another one wait for whoever put it there. Two operators that finalize the same objects need two names.
+     *
+     * @param qualified domain, slash, name: {@code example.com/my-operator}
+     */
+    public ControllerSpec<R> finalizer(String qualified) {
+        if (!FINALIZER.matcher(qualified).matches()) {
+            throw new IllegalArgumentException(
+                    "The finalizer \"" + qualified + "\" of controller " + name
+                            + " must be a domain, a slash, and up to 63 letters, digits, '-', '_' or '.': example.com/my-operator");
+        }
+        this.finalizer = qualified;
+        return this;
+    }
+
+    /** What is done for each object; a {@link FinalizingReconciler} also cleans up. */
     public ControllerSpec<R> reconciler(Reconciler<R> what) {
         if (reconciler != null) {
             throw new IllegalArgumentException("Controller " + name
@@ -116,11 +139,18 @@ public final class ControllerSpec<R extends HasMetadata> {
         }
     }
 
+    private String finalizerName() {
+        if (finalizer != null) {
+            return finalizer;
+        }
+        return type.plural() + (type.group().isEmpty() ? "" : "." + type.group()) + "/finalizer";
+    }
+
     /** Opens the sources and gives the controller, which does not work yet. */
     ControllerRun<ObjectKey> open(Engine engine) {
         Reconciler<R> userReconciler = java.util.Objects.requireNonNull(reconciler);
         Sources sources = new Sources(name);
-        Body<R> body = new Body<>(engine, name, type, userReconciler, sources);
+        Body<R> body = new Body<>(engine, name, type, userReconciler, sources, finalizerName());
         Dispatcher<ObjectKey> dispatcher = new Dispatcher<>(
                 name,
                 engine,
@@ -176,6 +206,8 @@ public final class ControllerSpec<R extends HasMetadata> {
         private final String name;
         private final ResourceType<R> type;
         private final Reconciler<R> reconciler;
+        private final @Nullable FinalizingReconciler<R> finalizing; // the same, when it has something to clean up
+        private final String finalizer;
         private final Sources sources;
         private final Children.Writer writer;
         private final EventRecorder events;
@@ -192,7 +224,15 @@ public final class ControllerSpec<R extends HasMetadata> {
             }
         }
 
-        Body(Engine engine, String name, ResourceType<R> type, Reconciler<R> reconciler, Sources sources) {
+        Body(
+                Engine engine,
+                String name,
+                ResourceType<R> type,
+                Reconciler<R> reconciler,
+                Sources sources,
+                String finalizer) {
+            this.finalizing = reconciler instanceof FinalizingReconciler<R> both ? both : null;
+            this.finalizer = finalizer;
             this.name = name;
             this.type = type;
             this.reconciler = reconciler;
@@ -241,7 +281,7 @@ public final class ControllerSpec<R extends HasMetadata> {
         public Outcome run(Attempt<ObjectKey> attempt) throws Exception {
             CachedObject<R> cached =
                     sources.primary(type).snapshot().get(attempt.key()).orElse(null);
-            if (cached == null || cached.raw().deletionTimestamp() != null) {
+            if (cached == null || (isGoing(cached.raw()) && !isToBeCleanedUp(cached.raw()))) {
                 // Gone or going: what it owns is collected; touching it would fight the collector.
                 return new Outcome.Skipped();
             }
@@ -280,18 +320,29 @@ public final class ControllerSpec<R extends HasMetadata> {
                 memory.failedOn = fingerprint;
                 return new Outcome.Skipped();
             }
+            RawObject primary = raw;
+            if (finalizing != null && !isGoing(raw) && !raw.finalizers().contains(finalizer)) {
+                List<String> finalizers = new ArrayList<>(raw.finalizers());
+                finalizers.add(finalizer);
+                primary = putFinalizers(attempt, raw, finalizers);
+                fingerprint = primary.fingerprint();
+                copy = primary.decode(type);
+            }
             refusals.drop(attempt.key());
             ObjectContext<R> context = new ObjectContext<>(
                     attempt,
                     sources,
                     writer,
                     type,
-                    raw,
+                    primary,
                     memory.children,
                     new ObjectContext.Surroundings(refusals, events));
             Result result;
             try {
                 result = reconciled(copy, context, attempt);
+                if (result instanceof Result.Done && isGoing(primary)) {
+                    takeFinalizerOff(attempt, primary);
+                }
             } finally {
                 if (context.wasRefused()) {
                     forgottenIfGone(attempt.key(), memory);
@@ -303,12 +354,58 @@ public final class ControllerSpec<R extends HasMetadata> {
             return returned(result, name, attempt.key());
         }
 
+        private static boolean isGoing(RawObject primary) {
+            return primary.deletionTimestamp() != null;
+        }
+
+        private boolean isToBeCleanedUp(RawObject primary) {
+            return finalizing != null && primary.finalizers().contains(finalizer);
+        }
+
+        private RawObject putFinalizers(Attempt<ObjectKey> attempt, RawObject primary, List<String> finalizers) {
+            try {
+                RawObject answer = writer.await(() -> writer.client()
+                        .patch(
+                                type,
+                                attempt.key(),
+                                "",
+                                ApiClient.PatchKind.MERGE,
+                                RequestBodies.finalizersPatch(finalizers, primary.resourceVersion())));
+                attempt.wrote("finalizer");
+                return answer;
+            } catch (ApiException.NotFound gone) {
+                if (!gone.misses(attempt.key().name())) {
+                    throw gone;
+                }
+                throw new CacheNotReady(
+                        type.kind() + " " + attempt.key() + " is gone, which its cache does not know yet");
+            }
+        }
+
+        /** After the cleanup, which may have written the object: at its newest known version. */
+        private void takeFinalizerOff(Attempt<ObjectKey> attempt, RawObject cleaned) {
+            RawObject newest = sources.primary(type)
+                    .snapshot()
+                    .get(attempt.key())
+                    .map(CachedObject::raw)
+                    .filter(now -> now.uid().equals(cleaned.uid()) && isToBeCleanedUp(now))
+                    .orElse(null);
+            if (newest == null) {
+                return; // somebody else took it off
+            }
+            List<String> others = new ArrayList<>(newest.finalizers());
+            others.remove(finalizer);
+            putFinalizers(attempt, newest, others);
+        }
+
         /** The reconcile, and what is to be said of it in the object's conditions (D33). */
         private @Nullable Result reconciled(R copy, ObjectContext<R> context, Attempt<ObjectKey> attempt)
                 throws Exception {
             Result result;
             try {
-                result = reconciler.reconcile(copy, context);
+                result = finalizing != null && copy.getMetadata().getDeletionTimestamp() != null
+                        ? finalizing.cleanup(copy, context)
+                        : reconciler.reconcile(copy, context);
             } catch (Throwable thrown) {
                 if (context.wasRefused() && !Outcome.isFatal(thrown)) {
                     try {

@@ -13,7 +13,8 @@ import io.homeostat.core.Stable;
  * {@link ControllerSpec#workers} threads. <b>Threads.</b> The call may block. Past {@link ControllerSpec#deadline} its thread is
  * interrupted. <b>Failure.</b> Whatever it throws is caught and leads to another call after a growing wait, for ever.
  *
- * <p>An object that is being deleted is not reconciled: its owned objects go by garbage collection.
+ * <p>An object that is being deleted is not reconciled: its owned objects go by garbage collection. Where more is to be done, see
+ * {@link FinalizingReconciler}.
  */
 @Stable
 @FunctionalInterface
