@@ -43,11 +43,10 @@ class CacheUnderFireSoakTest {
         long end = System.nanoTime() + BOUND.toNanos();
         Queue<String> failures = new ConcurrentLinkedQueue<>();
         AtomicInteger runs = new AtomicInteger();
-        int seed = FROM;
+        List<Future<?>> underWay = new ArrayList<>();
         ExecutorService pool = Executors.newFixedThreadPool(CacheUnderFireTest.AT_ONCE);
         try (KubernetesClient eyes = CacheUnderFire.eyes(plane.kubeconfig())) {
-            for (; seed < FROM + SEEDS && System.nanoTime() < end; seed++) {
-                List<Future<?>> underWay = new ArrayList<>();
+            for (int seed = FROM; seed < FROM + SEEDS; seed++) {
                 for (Scenario scenario : scenarios(seed)) {
                     underWay.add(pool.submit(() -> {
                         if (System.nanoTime() < end) {
@@ -56,14 +55,17 @@ class CacheUnderFireSoakTest {
                         }
                     }));
                 }
-                for (Future<?> each : underWay) {
-                    try {
-                        each.get();
-                    } catch (ExecutionException e) {
-                        failures.add(String.valueOf(e.getCause()));
-                    }
+            }
+            for (int i = 0; i < underWay.size(); i++) {
+                try {
+                    underWay.get(i).get();
+                } catch (ExecutionException e) {
+                    failures.add(String.valueOf(e.getCause()));
+                    System.out.println(e.getCause());
                 }
-                System.out.printf("seed %d: %d runs so far, %d failed%n", seed, runs.get(), failures.size());
+                if (i % 100 == 99) {
+                    System.out.printf("%d of %d done, %d failed%n", i + 1, underWay.size(), failures.size());
+                }
             }
         } finally {
             pool.shutdownNow();
