@@ -75,6 +75,8 @@ final class Reflector {
     static final Duration GONE_AFTER = Duration.ofSeconds(3);
 
     static final int GONE_ANSWERS = 3;
+    /** The pace of listing anew while the last list held items whose key could not be read. */
+    static final Backoff UNNAMED = new Backoff(Duration.ofSeconds(5), 2, Duration.ofMinutes(5), 0.5);
     /** A watch that lived this long makes earlier failures forgotten. */
     static final Duration STABLE = Duration.ofSeconds(10);
     /** Lists and initial events that stand still for this long are given up. */
@@ -152,6 +154,10 @@ final class Reflector {
     /** Versions refused to watches, one soon after the other. */
     private int expired;
 
+    /** Lists that held items without a key, one after the other. */
+    private int unnamed;
+
+    private @Nullable Registration looking;
     private int streamBreaks;
     private int emptyEnds;
     private int briefBreaks;
@@ -178,6 +184,7 @@ final class Reflector {
     /** Ends for good: nothing is called any more. */
     void stop() {
         stopped = true;
+        lookAgain();
         become(null);
         enter(Phase.STOPPED, "stop", null);
     }
@@ -342,8 +349,31 @@ final class Reflector {
         fresh = false;
         whole = false;
         relists++;
+        unnamed = all.nameless == 0 ? 0 : unnamed + 1;
+        lookAgain();
         cache.replaced(new Indexer.Replaced(all.items, version, freshness, all.unread, all.nameless));
         return true;
+    }
+
+    /**
+     * An item whose key could not be read may be one the cache does not have at all: no watch that goes on from here says more of it
+     * until it changes, and no GET can ask for it. Only another list brings it.
+     */
+    private void lookAgain() {
+        if (looking != null) {
+            looking.close();
+            looking = null;
+        }
+        if (unnamed == 0 || stopped) {
+            return;
+        }
+        looking = runtime.after(UNNAMED.delay(unnamed, random), lane, () -> {
+            if (current instanceof WatchStream stream && stream.collecting == null) {
+                then(this::sync);
+            } else {
+                lookAgain(); // a list is under way, or due, or cannot be had now
+            }
+        });
     }
 
     private void syncFresh() {

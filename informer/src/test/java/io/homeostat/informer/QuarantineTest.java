@@ -96,6 +96,33 @@ class QuarantineTest {
     }
 
     @Test
+    void anItemThatDidNotShowItsKeyIsFoundByAnotherListWhenItCanBeRead() {
+        server.nameless = true;
+        server.unreadable.add(bad);
+        SharedInformer<ConfigMap> informer = synced();
+        assertThat(informer.snapshot().size()).isEqualTo(2);
+        assertThat(informer.state().unnamed()).isEqualTo(1);
+        server.unreadable.clear(); // it was spoilt on its way: no new version will come
+        within(Duration.ofSeconds(30), () -> informer.snapshot().size() == 3);
+        later(Duration.ofSeconds(1));
+        assertThat(informer.state().unnamed()).isZero();
+        assertThat(recording.steps).containsExactly("add bad:uid-3@103");
+        long lists = informer.state().relists();
+        later(Duration.ofMinutes(20));
+        assertThat(informer.state().relists()).isEqualTo(lists);
+    }
+
+    @Test
+    void anItemThatNeverShowsItsKeyIsLookedForLessAndLessOften() {
+        server.nameless = true;
+        server.unreadable.add(bad);
+        SharedInformer<ConfigMap> informer = synced();
+        later(Duration.ofHours(1));
+        assertThat(informer.state().relists()).isBetween(8L, 22L);
+        assertThat(informer.snapshot().size()).isEqualTo(2);
+    }
+
+    @Test
     void theFirstListWithoutSuchItemsDecidesWithoutAsking() {
         server.nameless = true;
         server.unreadable.add(new ObjectKey("ns", "other"));

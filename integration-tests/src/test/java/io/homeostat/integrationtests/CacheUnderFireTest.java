@@ -540,6 +540,16 @@ class CacheUnderFireTest {
                         CacheUnderFireTest::unscannable,
                         relistsAsNeeded()),
                 scenario(
+                        "row 21: an initial event is spoilt on its way",
+                        FIRST + " #1 frame 4: reply garbage",
+                        CacheUnderFireTest::churn,
+                        relists(3)),
+                scenario(
+                        "row 21: the name in a list is spoilt on its way",
+                        LISTS + "list configmaps #1 answer: rewrite \"\\\"fixed-0003\\\"\" to \"7\"",
+                        CacheUnderFireTest::churn,
+                        relists(3)),
+                scenario(
                         "row 20: large objects, cut twice",
                         FIRST + " #1-2 byte 700000-3000000: reset",
                         CacheUnderFireTest::churn,

@@ -195,7 +195,7 @@ public final class FaultProxy implements AutoCloseable {
         return script.plan();
     }
 
-    /** What rules have done, oldest first: exchange, point, action. The newest 10,000 lines. */
+    /** The plans, and what their rules have done, oldest first: exchange, point, action. The newest 10,000 lines. */
     public List<String> log() {
         return script.log();
     }
@@ -427,10 +427,10 @@ public final class FaultProxy implements AutoCloseable {
         }
     }
 
-    /** Server, plan and what it has done, for messages of failed tests. */
+    /** Where it listens, then {@link #log}: for messages of failed tests. */
     @Override
     public String toString() {
-        List<String> lines = new ArrayList<>(List.of("fault proxy at " + url() + ", plan: " + plan()));
+        List<String> lines = new ArrayList<>(List.of("fault proxy at " + url()));
         lines.addAll(log());
         return String.join("\n  ", lines);
     }

@@ -51,6 +51,7 @@ final class FaultScript {
     FaultScript(FaultPlan plan) {
         this.plan = plan;
         this.seen = new int[plan.rules().size()];
+        log.add("plan: " + plan);
     }
 
     FaultPlan plan() {

@@ -59,7 +59,7 @@ public final class FaultTransport implements Transport {
         return script.plan();
     }
 
-    /** What rules have done, oldest first: exchange, point, action. The newest 10,000 lines. */
+    /** The plans, and what their rules have done, oldest first: exchange, point, action. The newest 10,000 lines. */
     public List<String> log() {
         return script.log();
     }
