@@ -28,6 +28,7 @@ final class Docs {
     private static final Pattern TEST = Pattern.compile("`([A-Z]\\w*(?:Test|Tests|Suite))\\.([a-z]\\w*)`");
     private static final Pattern ROW = Pattern.compile("\\|\\s*(P-[A-Z]+\\d+)\\s*\\|.*");
     private static final Pattern LINK = Pattern.compile("\\]\\(([^)#\\s]+)(#[^)]*)?\\)");
+    private static final Pattern CASE = Pattern.compile("\\|\\s*((?:RF|FQ|CT|SI|ST)\\d\\d)\\b[^|]*\\|.*");
     private static final String NOT_YET = "not yet";
 
     private final Path root;
@@ -147,6 +148,23 @@ final class Docs {
                     && !named
                     && !lines.get(i).toLowerCase(java.util.Locale.ROOT).contains(NOT_YET)) {
                 mistakes.add(where + ": " + row.group(1) + " names no test and does not say \"" + NOT_YET + "\"");
+            }
+        }
+        return mistakes;
+    }
+
+    /** Cases of client-go whose row names no test, no reason and not even {@value #NOT_YET}. */
+    List<String> casesWithoutAnswer(Path page) {
+        List<String> mistakes = new ArrayList<>();
+        List<String> lines = lines(page);
+        for (int i = 0; i < lines.size(); i++) {
+            Matcher row = CASE.matcher(lines.get(i));
+            if (row.matches()
+                    && !TEST.matcher(lines.get(i)).find()
+                    && !lines.get(i).contains("does not apply: ")
+                    && !lines.get(i).contains(NOT_YET)) {
+                mistakes.add(root.relativize(page) + ":" + (i + 1) + ": " + row.group(1)
+                        + " names no test and does not say why it does not apply");
             }
         }
         return mistakes;

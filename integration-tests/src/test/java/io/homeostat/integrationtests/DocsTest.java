@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -25,6 +26,40 @@ final class DocsTest {
 
         assertThat(docs.promisesWithoutProof(guarantees)).isEmpty();
         assertThat(guarantees).content().containsPattern("P-C1\\b").containsPattern("P-F3\\b");
+    }
+
+    @Test
+    void pagesNameTestsThatExist() {
+        assertThat(docs.pages().stream().flatMap(page -> docs.promisesWithoutProof(page).stream()))
+                .isEmpty();
+    }
+
+    @Test
+    void everyCaseOfClientGoIsAnswered() {
+        Path cases = Docs.repository().resolve("docs/client-go-cases.md");
+
+        assertThat(docs.casesWithoutAnswer(cases)).isEmpty();
+        for (String group : List.of("FQ:26", "CT:15", "SI:31", "ST:16")) {
+            for (int i = 1; i <= Integer.parseInt(group.substring(3)); i++) {
+                assertThat(cases)
+                        .content()
+                        .containsPattern(
+                                "\\| [A-Z0-9 ]*" + String.format(Locale.ROOT, "%s%02d", group.substring(0, 2), i));
+            }
+        }
+    }
+
+    @Test
+    void caseWithoutAnswerIsFound(@TempDir Path root) throws IOException {
+        Path page = write(
+                root,
+                "cases.md",
+                "| FQ01 | order | `QueueTest.keepsOrder` |",
+                "| FQ02 FQ03 | twice | does not apply: once |",
+                "| FQ04 | never | |");
+
+        assertThat(new Docs(root).casesWithoutAnswer(page))
+                .containsExactly("cases.md:3: FQ04 names no test and does not say why it does not apply");
     }
 
     @Test
