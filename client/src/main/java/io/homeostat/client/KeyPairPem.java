@@ -2,6 +2,7 @@ package io.homeostat.client;
 
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
+import java.security.Principal;
 import java.security.PrivateKey;
 import java.security.PublicKey;
 import java.security.Signature;
@@ -50,8 +51,10 @@ record KeyPairPem(List<X509Certificate> chain, PrivateKey key) {
         List<X509Certificate> chain = new ArrayList<>(all.subList(0, 1));
         for (X509Certificate next : all.subList(1, all.size())) {
             X509Certificate last = chain.get(chain.size() - 1);
-            boolean root = last.getIssuerX500Principal().equals(last.getSubjectX500Principal());
-            if (root || !last.getIssuerX500Principal().equals(next.getSubjectX500Principal())) {
+            Principal issuer = last.getIssuerX500Principal();
+            Principal subject = last.getSubjectX500Principal();
+            Principal above = next.getSubjectX500Principal();
+            if (issuer.equals(subject) || !issuer.equals(above)) {
                 break;
             }
             chain.add(next);
@@ -81,7 +84,7 @@ record KeyPairPem(List<X509Certificate> chain, PrivateKey key) {
 
     /** The end of the client certificate's validity. */
     Instant expires() {
-        return chain.get(0).getNotAfter().toInstant();
+        return PemCertificates.expires(chain.get(0));
     }
 
     /** The subject only. */

@@ -6,9 +6,11 @@ import java.security.GeneralSecurityException;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The certificates of a PEM text. Blocks of other kinds are passed over, since certificate and key often share a file; a block
@@ -49,5 +51,10 @@ final class PemCertificates {
             throw new CertificateException(what + ": no PEM certificates can be read from it");
         }
         return all;
+    }
+
+    /** The end of its validity. By way of a format: the rule that keeps clocks out of the engine bans {@code Date} as a whole. */
+    static Instant expires(X509Certificate certificate) {
+        return Instant.ofEpochMilli(Long.parseLong(String.format(Locale.ROOT, "%tQ", certificate.getNotAfter())));
     }
 }

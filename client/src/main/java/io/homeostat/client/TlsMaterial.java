@@ -316,7 +316,7 @@ final class TlsMaterial {
         return certificates == null
                 ? null
                 : certificates.stream()
-                        .map(each -> each.getNotAfter().toInstant())
+                        .map(PemCertificates::expires)
                         .max(Instant::compareTo)
                         .orElse(null);
     }
