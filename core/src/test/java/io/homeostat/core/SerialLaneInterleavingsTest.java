@@ -1,0 +1,56 @@
+package io.homeostat.core;
+
+import java.util.List;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import org.jetbrains.lincheck.Lincheck;
+import org.junit.jupiter.api.Test;
+
+/** The hand-over of a lane between who adds work and the thread that runs out of it, under chosen interleavings (docs/adr/0008). */
+class SerialLaneInterleavingsTest {
+    private static final int INTERLEAVINGS = 1500;
+
+    @Test
+    void allWorkIsRunOnceInOrderAndNeverTwoAtATime() {
+        try (SystemRuntime runtime = SystemRuntime.create()) {
+            Lincheck.runConcurrentTest(INTERLEAVINGS, () -> twoAdd(runtime));
+        }
+    }
+
+    private static void twoAdd(SystemRuntime runtime) {
+        ConcurrentLinkedQueue<Thread> pool = new ConcurrentLinkedQueue<>();
+        SerialLane lane = new SerialLane(runtime, "lane", SerialLane.Kind.BLOCKING, work -> {
+            Thread thread = new Thread(work);
+            pool.add(thread);
+            thread.start();
+        });
+        int[] running = {0}; // without a lock: the lane alone keeps threads apart
+        StringBuilder done = new StringBuilder();
+        Thread other = new Thread(() -> {
+            lane.execute(() -> run("a", running, done));
+            lane.execute(() -> run("b", running, done));
+        });
+        other.start();
+        lane.execute(() -> run("c", running, done));
+        join(other);
+        for (Thread thread = pool.poll(); thread != null; thread = pool.poll()) {
+            join(thread);
+        }
+        if (!List.of("abc", "acb", "cab").contains(done.toString())) {
+            throw new AssertionError("a, b and c were added, b after a, and these were run: " + done);
+        }
+    }
+
+    private static void run(String name, int[] running, StringBuilder done) {
+        running[0]++;
+        done.append(running[0] == 1 ? name : "(" + name + " beside another)");
+        running[0]--;
+    }
+
+    private static void join(Thread thread) {
+        try {
+            thread.join();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException("Interrupted while a thread of the lane ends", e);
+        }
+    }
+}
