@@ -67,6 +67,7 @@ final class HttpApiClient implements ApiClient {
     private final Transport transport;
     private final Lane lane;
     private final String fieldManager;
+    final boolean losesInterrupted; // a planted defect; false outside a simulation that looks for it
     private final CopyOnWriteArrayList<Observing> observers = new CopyOnWriteArrayList<>();
     private final BlockingApiClient blocking = new WaitingApiClient(this);
     private final Discovery discovery = new ServerDiscovery(this);
@@ -77,6 +78,7 @@ final class HttpApiClient implements ApiClient {
         this.settings = settings;
         this.lane = runtime.lane("api-client");
         this.fieldManager = fieldManager(settings.userAgent());
+        this.losesInterrupted = runtime.planted("client.interrupted-write-lost");
     }
 
     /** What the API server itself derives from a user agent (managerOrUserAgent in apiserver's endpoints/handlers). */
@@ -290,7 +292,7 @@ final class HttpApiClient implements ApiClient {
             deadline.close();
             finish(request, write != null, got, failure, reader, result);
         }));
-        if (write == null) {
+        if (write == null || losesInterrupted) {
             result.whenComplete((done, failure) -> {
                 if (result.isCancelled()) { // the caller stopped waiting for a read
                     sent.toCompletableFuture().cancel(false);

@@ -164,9 +164,12 @@ final class WaitingApiClient implements BlockingApiClient {
     }
 
     /** The answer of a write may still come, and observers are told then; a read is given up. */
-    private static ApiException gaveUp(
+    private ApiException gaveUp(
             String request, Kind kind, CompletionStage<?> stage, String found, RuntimeException cause) {
         if (kind == Kind.WRITE) {
+            if (client.losesInterrupted) {
+                stage.toCompletableFuture().cancel(false);
+            }
             return ApiErrors.outcomeUnknown(request, found, cause);
         }
         stage.toCompletableFuture().cancel(false);

@@ -55,12 +55,17 @@ final class Doubts {
     private final Lane lane;
     private final Verdict verdict;
     private final RandomGenerator random;
+    private final boolean asksNobody; // a planted defect; false outside a simulation that looks for it
 
     // All below: confined to the lane.
     private final ArrayDeque<Doubt> open = new ArrayDeque<>();
     private @Nullable Object asking;
     private @Nullable Registration timer;
     private int failures;
+    /** Whether the server said in its last answer when to ask again (Retry-After): not before {@link #notBefore}, whatever is asked. */
+    private boolean holdsBack;
+
+    private long notBefore;
     private long questions;
 
     Doubts(EngineRuntime runtime, ApiClient client, ResourceType<?> type, Lane lane, Verdict verdict) {
@@ -70,6 +75,7 @@ final class Doubts {
         this.lane = lane;
         this.verdict = verdict;
         this.random = runtime.random("doubts " + lane.name());
+        this.asksNobody = runtime.planted("informer.doubts-never-asked");
     }
 
     /** Forgets what was open: a newer list decides anew. An answer that is under way is dropped. */
@@ -88,7 +94,12 @@ final class Doubts {
         settle(key);
         open.addLast(new Doubt(key, known, ++questions));
         if (asking == null && timer == null) {
-            ask();
+            Duration forbidden = Duration.ofNanos(notBefore - runtime.nanos());
+            if (holdsBack && !forbidden.isNegative() && !forbidden.isZero()) {
+                pause(forbidden);
+            } else {
+                ask();
+            }
         }
     }
 
@@ -99,7 +110,7 @@ final class Doubts {
 
     private void ask() {
         Doubt doubt = open.peekFirst();
-        if (doubt == null) {
+        if (doubt == null || asksNobody) {
             return;
         }
         Object question = new Object();
@@ -137,13 +148,22 @@ final class Doubts {
                     verdict.refused(doubt.key());
                 }
             }
-            timer = runtime.after(PACE.delay(failures, random), lane, () -> {
-                timer = null;
-                ask();
-            });
+            Duration pace = PACE.delay(failures, random);
+            Duration asked =
+                    cause instanceof ApiException said ? said.retryAfter().orElse(Duration.ZERO) : Duration.ZERO;
+            holdsBack = !asked.isZero();
+            notBefore = runtime.nanos() + asked.toNanos();
+            pause(asked.compareTo(pace) > 0 ? asked : pace);
             return;
         }
         failures = 0;
         ask();
+    }
+
+    private void pause(Duration wait) {
+        timer = runtime.after(wait, lane, () -> {
+            timer = null;
+            ask();
+        });
     }
 }

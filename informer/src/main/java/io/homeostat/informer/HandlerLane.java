@@ -74,6 +74,15 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     @GuardedBy("lock")
     private boolean initialsOffered;
 
+    // Planted defects; all false outside a simulation that looks for them.
+    private final boolean forgetsMerged;
+    private final boolean showsSeen;
+    private final boolean addsFirst;
+    private final boolean tellsAfterClose;
+    private final boolean endsAtThrow;
+    private final boolean syncsEarly;
+    private boolean ended; // confined to the user lane
+
     private volatile boolean closed; // read by the user lane before each call, set by any thread
 
     // Confined to the user lane: the classes of what the handler threw, so that each is logged with its stack once.
@@ -92,6 +101,12 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         this.lane = runtime.userLane("handler " + name);
         this.attached = new AtomicReference<>(
                 new Attached<>(handler, decoder, figures.handler(name, this::waiting), () -> onClose.accept(this)));
+        this.forgetsMerged = runtime.planted("handler.merged-wake-lost");
+        this.showsSeen = runtime.planted("handler.tombstone-not-last");
+        this.addsFirst = runtime.planted("handler.merge-out-of-order");
+        this.tellsAfterClose = runtime.planted("handler.told-after-close");
+        this.endsAtThrow = runtime.planted("handler.throw-ends-it");
+        this.syncsEarly = runtime.planted("handler.synced-early");
     }
 
     @Override
@@ -142,6 +157,9 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
 
     /** The last initial object has been offered. */
     void initialsOffered() {
+        if (syncsEarly) {
+            synced.complete(null);
+        }
         boolean start;
         lock.lock();
         try {
@@ -158,6 +176,10 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
 
     @Override
     public void close() {
+        if (tellsAfterClose && !lane.isCurrent()) {
+            lane.execute(this::close);
+            return;
+        }
         lock.lock();
         try {
             if (closed) {
@@ -179,6 +201,9 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     }
 
     private void drain() {
+        if (ended) {
+            return;
+        }
         for (int steps = 0; steps < STEPS_PER_TURN; steps++) {
             Waiting next = take();
             if (next == null) {
@@ -231,6 +256,23 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         }
     }
 
+    /**
+     * The end of one UID has been told and the next is to be: it goes behind what waits, so that all deletes of a relist come before its
+     * adds (P-C3). Null when that is done; the step itself when it must be told now, since more of its key waits already.
+     */
+    private @Nullable Waiting behind(Waiting step) {
+        lock.lock();
+        try {
+            if (closed || waiting.isEmpty() || waiting.containsKey(step.key)) {
+                return step;
+            }
+            waiting.put(step.key, step.rest());
+            return null;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private void tell(Waiting step) {
         Attached<T> to = attached.get();
         if (to != null) {
@@ -252,9 +294,23 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         }
         if (seen != null && first != null) {
             Versions all = step.present || second == null ? step.first : step.first.and(step.second);
-            call("onDelete", first, to, () -> to.handler.onDelete(to.cached(first), merged(to, seen, all)));
+            // A delete shows the last state only: what the handler saw before, if that is another, counts as in
+            // between.
+            Versions told = seen.resourceVersion().equals(first.resourceVersion()) ? all : all.after(seen);
+            RawObject tombstone = showsSeen ? seen : first;
+            if (addsFirst && second != null && step.present) {
+                call(
+                        "onAdd",
+                        second,
+                        to,
+                        () -> to.handler.onAdd(to.cached(second), Phase.LATER, merged(to, null, step.second)));
+            }
+            call("onDelete", first, to, () -> to.handler.onDelete(to.cached(tombstone), merged(to, seen, told)));
         }
-        if (second == null || closed || (seen != null && !step.present)) {
+        if (second == null
+                || closed
+                || (addsFirst && seen != null)
+                || (seen != null && (!step.present || behind(step) == null))) {
             return;
         }
         Phase phase = step.initial ? Phase.INITIAL : Phase.LATER;
@@ -273,6 +329,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 throw problem;
             }
             report(method, object, to, problem);
+            ended |= endsAtThrow;
         }
     }
 
@@ -290,6 +347,10 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     }
 
     private Merged<T> merged(Attached<T> to, @Nullable RawObject from, Versions versions) {
+        if (forgetsMerged && versions.last != null) {
+            LinkedHashSet<OwnerRef> last = new LinkedHashSet<>(versions.last.owners());
+            return new Merged<>(versions.count, last, List.of(), Merged.Completeness.ALL);
+        }
         LinkedHashSet<OwnerRef> owners = new LinkedHashSet<>();
         if (from != null) {
             owners.addAll(from.owners());
@@ -322,18 +383,20 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
 
     /** What waits for one key. Guarded by the lock until taken, then the user lane's. */
     private static final class Waiting {
+        final ObjectKey key;
         final @Nullable RawObject seen;
         final boolean initial;
         /** The versions of the UID that the handler saw, since it saw it. */
         final Versions first = new Versions();
         /** The versions of all later UIDs. */
-        final Versions second = new Versions();
+        final Versions second;
         /** Whether the UID that the handler saw is gone. */
         boolean gone;
         /** Whether there is an object now. */
         boolean present;
 
         Waiting(Change change, boolean initial) {
+            key = change.key();
             if (change instanceof Change.Updated updated) {
                 seen = updated.before();
             } else if (change instanceof Change.Deleted deleted) {
@@ -345,7 +408,21 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 seen = null;
             }
             this.initial = initial && seen == null;
+            this.second = new Versions();
             fold(change);
+        }
+
+        private Waiting(ObjectKey key, Versions second, boolean present) {
+            this.key = key;
+            this.seen = null;
+            this.initial = false;
+            this.second = second;
+            this.present = present;
+        }
+
+        /** What is left when the end of the UID that the handler saw has been told. */
+        Waiting rest() {
+            return new Waiting(key, second, present);
         }
 
         void fold(Change change) {
@@ -394,6 +471,19 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         void aside(RawObject version) {
             keep(version);
             count++;
+        }
+
+        /** The same, with an earlier version that is not told itself. */
+        Versions after(RawObject earlier) {
+            Versions all = new Versions();
+            all.count = count;
+            all.dropped = dropped;
+            all.last = last;
+            all.keep(earlier);
+            between.forEach(all::keep);
+            all.others = new LinkedHashSet<>(all.others);
+            all.others.addAll(others);
+            return all;
         }
 
         Versions and(Versions later) {

@@ -15,7 +15,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReferenceFieldUpdater;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +45,9 @@ final class Indexer {
 
     /** How many deleted UIDs are remembered against late or repeated events. */
     static final int REMEMBERED = 512;
+
+    /** The deletion of a UID that is known to be gone, nobody knows at which version: 128 bits are the most a version has (KEP-5504). */
+    private static final String FINAL = "999999999999999999999999999999999999999";
 
     private static final Layer.Shape<RawObject> SERVER = new Layer.Shape<>() {
         @Override
@@ -134,9 +139,27 @@ final class Indexer {
             new State(0, "", Holes.NONE, Layer.empty(SERVER), Layer.empty(Own.SHAPE), List.of());
     private final boolean checksVersions;
     private final boolean keepsOverlay;
+    // Planted defects; all false outside a simulation that looks for them.
+    private final boolean dropsEchoes;
+    private final boolean deletesUnread;
+    private final boolean leaksOverlay;
+    private final boolean losesOverlay;
+    private final boolean tearsRelists;
+    private final boolean hidesDeletes;
+    private final boolean mixesUids;
+    private final boolean ignoresEpochs;
+    private final boolean tellsUnchanged;
+    private final boolean keepsDeleted;
+    private final boolean ignoresHoles;
     private final LabelSelector selector;
     // Confined to the lane: UID to the version of its deletion, oldest first.
     private final Map<String, String> deleted = new LinkedHashMap<>();
+    // The same UIDs, for own() on any thread: in here before the state that lacks them is published.
+    private final Set<String> ended = ConcurrentHashMap.newKeySet();
+    // UIDs in base whose version is of an earlier epoch, since the list that began this one could not say more of them:
+    // no version
+    // of this epoch compares with theirs. Written on the lane.
+    private final Set<String> foreign = ConcurrentHashMap.newKeySet();
 
     /**
      * An empty store.
@@ -145,9 +168,32 @@ final class Indexer {
      * @param keepsOverlay false only when the defect {@code informer.no-overlay} is planted
      */
     Indexer(LabelSelector selector, boolean checksVersions, boolean keepsOverlay) {
+        this(
+                selector,
+                defect -> defect.equals("informer.no-version-check")
+                        ? !checksVersions
+                        : defect.equals("informer.no-overlay") && !keepsOverlay);
+    }
+
+    /** An empty store with the defects that a simulation has planted ({@link io.homeostat.core.EngineRuntime#planted}). */
+    Indexer(LabelSelector selector, Predicate<String> planted) {
         this.selector = selector;
-        this.checksVersions = checksVersions;
-        this.keepsOverlay = keepsOverlay;
+        this.checksVersions = !planted.test("informer.no-version-check");
+        this.keepsOverlay = !planted.test("informer.no-overlay");
+        this.dropsEchoes = planted.test("informer.echo-dropped");
+        this.deletesUnread = planted.test("informer.false-delete");
+        this.leaksOverlay = planted.test("informer.overlay-leaked");
+        this.losesOverlay = planted.test("informer.overlay-dropped-early");
+        this.tearsRelists = planted.test("informer.torn-relist");
+        this.hidesDeletes = planted.test("informer.missed-delete-untold");
+        this.mixesUids = planted.test("informer.uid-change-as-update");
+        this.ignoresEpochs = planted.test("informer.epoch-ignored");
+        this.tellsUnchanged = planted.test("informer.relist-tells-unchanged");
+        this.keepsDeleted = planted.test("informer.own-delete-shown");
+        this.ignoresHoles = planted.test("informer.holes-ignored");
+        if (planted.test("informer.own-write-unindexed")) {
+            current = current.with(Layer.empty(Own.UNINDEXED));
+        }
     }
 
     State state() {
@@ -188,8 +234,29 @@ final class Indexer {
         State state = current;
         unpresume(object.key(), object.uid());
         List<Change> changes = new ArrayList<>(1);
-        Layer<RawObject> base = placed(state.base, object, changes);
+        // A GET knows no selector: what does not match has left the selection.
+        Layer<RawObject> base = selector.selects(object.labels()) == LabelSelector.Answer.NO
+                ? leaving(state.base, object, changes)
+                : placed(state.base, object, changes);
         return publish(state.epoch, state.version, state.holes, base, changes);
+    }
+
+    private Layer<RawObject> leaving(Layer<RawObject> base, RawObject object, List<Change> changes) {
+        RawObject known = base.get(object.key());
+        Own own = current.overlay.get(object.key());
+        if (own != null && older(own.version(), object.resourceVersion())) {
+            // Which takes it out of the overlay.
+            remember(own.uid(), own.uid().equals(object.uid()) ? object.resourceVersion() : FINAL);
+        }
+        if (known == null) {
+            return base;
+        }
+        if (!foreign(known) && !newer(object.resourceVersion(), known.resourceVersion())) {
+            return base;
+        }
+        remember(known.uid(), known.uid().equals(object.uid()) ? object.resourceVersion() : FINAL);
+        changes.add(new Change.Deleted(known, known));
+        return base.without(known.key());
     }
 
     /**
@@ -203,14 +270,14 @@ final class Indexer {
         List<Change> changes = new ArrayList<>(2);
         Layer<RawObject> base = state.base;
         if (known != null && asked != null && known.uid().equals(asked.uid())) {
-            remember(known.uid(), known.resourceVersion());
+            remember(known.uid(), FINAL); // whatever a stream that lags behind still says of it
             base = base.without(key);
             changes.add(new Change.Deleted(known, known));
         }
         Own own = state.overlay.get(key);
         RawObject written = own == null ? null : own.object();
         if (written != null && state.covers(written.resourceVersion())) {
-            remember(written.uid(), written.resourceVersion()); // which takes it out of the overlay
+            remember(written.uid(), FINAL); // which takes it out of the overlay
         }
         return publish(state.epoch, state.version, state.holes, base, changes);
     }
@@ -233,14 +300,20 @@ final class Indexer {
             if (deletion != null && !newer(version, deletion)) {
                 return base;
             }
-            if (known != null && !newer(version, known.resourceVersion())) {
+            if (known != null && !foreign(known) && !newer(version, known.resourceVersion())) {
                 return base;
             }
         }
+        if (known != null) {
+            foreign.remove(known.uid());
+        }
         RawObject kept = stored(object);
+        if (dropsEchoes && isEcho(object)) {
+            return base.replaced(known, kept);
+        }
         if (known == null) {
             changes.add(new Change.Added(kept));
-        } else if (known.uid().equals(object.uid())) {
+        } else if (known.uid().equals(object.uid()) || mixesUids) {
             changes.add(new Change.Updated(known, kept));
         } else {
             remember(known.uid(), known.resourceVersion());
@@ -254,7 +327,7 @@ final class Indexer {
         RawObject known = base.get(object.key());
         if (known == null || !known.uid().equals(object.uid())) {
             remember(object.uid(), object.resourceVersion());
-            if (known == null || !older(known.resourceVersion(), object.resourceVersion())) {
+            if (known == null || !(foreign(known) || older(known.resourceVersion(), object.resourceVersion()))) {
                 return base;
             }
             // A later UID came and went under this key, so the one known here ended before: its own end could not be
@@ -263,12 +336,21 @@ final class Indexer {
             changes.add(new Change.Deleted(known, known));
             return base.without(known.key());
         }
-        if (checksVersions && older(object.resourceVersion(), known.resourceVersion())) {
+        if (checksVersions && !foreign(known) && older(object.resourceVersion(), known.resourceVersion())) {
             return base;
         }
         remember(object.uid(), object.resourceVersion());
         changes.add(new Change.Deleted(known, stored(object)));
         return base.without(object.key());
+    }
+
+    private boolean isEcho(RawObject object) {
+        Own own = current.overlay.get(object.key());
+        return own != null && own.version().equals(object.resourceVersion());
+    }
+
+    private boolean foreign(RawObject known) {
+        return !foreign.isEmpty() && foreign.contains(known.uid());
     }
 
     /** Whether {@code left} is an older version than {@code right}; false when it cannot be told. */
@@ -279,11 +361,13 @@ final class Indexer {
     }
 
     private void remember(String uid, String version) {
+        foreign.remove(uid);
         deleted.remove(uid);
         deleted.put(uid, version);
+        ended.add(uid);
         if (deleted.size() > REMEMBERED) {
             Iterator<String> oldest = deleted.keySet().iterator();
-            oldest.next();
+            ended.remove(oldest.next());
             oldest.remove();
         }
     }
@@ -407,35 +491,49 @@ final class Indexer {
     }
 
     /** A UID that is there now passes after its change, one that is not before: no handler is told of an end and then of more. */
-    private static List<Change> withPassed(
+    private List<Change> withPassed(
             List<RawObject> passed, Layer<RawObject> from, Layer<RawObject> to, List<Change> changes) {
         List<Change> all = new ArrayList<>(changes.size() + passed.size());
+        List<Change> between = new ArrayList<>(0);
         List<Change> after = new ArrayList<>(0);
         for (RawObject object : passed) {
             RawObject now = to.get(object.key());
+            RawObject before = from.get(object.key());
             if (now != null && now.uid().equals(object.uid())) {
                 after.add(new Change.Passed(object, now));
             } else {
-                all.add(new Change.Passed(object, from.get(object.key())));
+                (before == null ? between : all).add(new Change.Passed(object, before));
+                remember(object.uid(), object.resourceVersion());
             }
         }
-        all.addAll(changes);
+        // Of a relist the deletes come first (P-C3): what is told of a key before its own.
+        int deletes = 0;
+        while (deletes < changes.size() && changes.get(deletes) instanceof Change.Deleted) {
+            deletes++;
+        }
+        all.addAll(changes.subList(0, deletes));
+        all.addAll(between);
+        all.addAll(changes.subList(deletes, changes.size()));
         all.addAll(after);
         return all;
     }
 
     private boolean caughtUp(State state, Own own) {
+        if (losesOverlay) {
+            return true;
+        }
         RawObject known = state.base.get(own.key());
         boolean has = known != null && known.uid().equals(own.uid());
         // By version across UIDs, too: base may have heard of a later incarnation from a GET, ahead of its own version.
-        boolean overtaken = known != null && !older(known.resourceVersion(), own.version());
-        boolean covered = state.covers(own.version());
+        boolean overtaken = known != null && !foreign(known) && !older(known.resourceVersion(), own.version());
+        boolean covered = !leaksOverlay && state.covers(own.version());
         boolean unsaid = state.holes.cover(own.key());
         String deletion = deleted.get(own.uid());
         boolean ended = deletion != null && !newer(own.version(), deletion);
         return switch (own.fate()) {
-            case DELETED, PRESUMED -> !has && (overtaken || ended || covered);
-            case LEFT -> overtaken || ended || (covered && !(has && unsaid));
+                // What base still has under a hole may be of an earlier UID, which this one hides as well.
+            case DELETED, PRESUMED -> !has && (overtaken || ((ended || covered) && !(known != null && unsaid)));
+            case LEFT -> overtaken || ended || (covered && !(known != null && unsaid));
             case WRITTEN -> overtaken || ended || (covered && !unsaid);
         };
     }
@@ -469,8 +567,11 @@ final class Indexer {
             if (out && !has && shown == null) {
                 return Outcome.IDLE;
             }
+            if (doubtful && ended.contains(object.uid())) {
+                return Outcome.IDLE; // the answer comes after the end of what it speaks of, which has been told
+            }
             if (checksVersions) {
-                if (known != null && !older(known.resourceVersion(), object.resourceVersion())) {
+                if (known != null && !foreign(known) && !older(known.resourceVersion(), object.resourceVersion())) {
                     return has || out ? Outcome.IDLE : Outcome.PASSED;
                 }
                 if (before.covers(object.resourceVersion()) && !doubtful) {
@@ -515,7 +616,7 @@ final class Indexer {
      *     can tell whether it is a later one, which somebody has made meanwhile
      */
     Outcome gone(ObjectKey key, String uid) {
-        while (keepsOverlay) {
+        while (keepsOverlay && !keepsDeleted) {
             State before = current;
             RawObject known = before.base.get(key);
             Own shown = before.overlay.get(key);
@@ -546,7 +647,11 @@ final class Indexer {
     List<Change> passed(RawObject object) {
         RawObject known = current.base.get(object.key());
         boolean has = known != null && known.uid().equals(object.uid());
-        return has || deleted.containsKey(object.uid()) ? List.of() : List.of(new Change.Passed(object, known));
+        if (has || deleted.containsKey(object.uid())) {
+            return List.of();
+        }
+        remember(object.uid(), object.resourceVersion()); // told once, whatever is still answered of it
+        return List.of(new Change.Passed(object, known));
     }
 
     /** Whether the store has this very version, so that the bytes that arrived need not be kept. */
@@ -579,7 +684,9 @@ final class Indexer {
             /** At least as new as the last one: the version cannot be lower. */
             NOT_OLDER,
             /** What etcd had: a lower version means that its history went back. */
-            CONSISTENT
+            CONSISTENT,
+            /** No list at all: the type is not served any more, and its objects are gone with it, nobody knows at which versions. */
+            TYPE_GONE
         }
     }
 
@@ -611,6 +718,7 @@ final class Indexer {
         private final List<Change> deletes = new ArrayList<>();
         private final List<Change> others = new ArrayList<>();
         private final List<RawObject> doubted = new ArrayList<>();
+        private final List<String> kept = new ArrayList<>(0);
         private Layer<RawObject> base = start.base;
         private List<Change> changes = List.of();
         private List<IndexTable> indexes = start.indexes;
@@ -623,6 +731,7 @@ final class Indexer {
             this.listed = replaced.items.iterator();
             this.reset = replaced.freshness == Replaced.Freshness.CONSISTENT
                     && !start.version.isEmpty()
+                    && !ignoresEpochs
                     && older(replaced.version, start.version);
             stepKnown();
             stepListed();
@@ -632,6 +741,10 @@ final class Indexer {
         boolean advance(java.util.function.BooleanSupplier shouldYield) {
             for (int done = 1; nextKnown != null || nextListed != null; done++) {
                 compare(nextKnown, nextListed);
+                if (tearsRelists) {
+                    publish(start.epoch, replaced.version, Holes.NONE, base, List.of());
+                    return nextKnown == null && nextListed == null && advance(shouldYield);
+                }
                 if (done % SLICE == 0 && shouldYield.getAsBoolean()) {
                     return false;
                 }
@@ -649,10 +762,15 @@ final class Indexer {
             }
             if (reset) {
                 deleted.clear();
+                ended.clear();
+                foreign.addAll(kept);
+            }
+            if (typeGone()) {
+                start.overlay.entries().iterator().forEachRemaining(own -> remember(own.uid(), FINAL));
             }
             String version = reset || !checksVersions ? replaced.version : later(start.version, replaced.version);
             boolean nameless = replaced.nameless > 0;
-            Holes holes = nameless || !replaced.unread.isEmpty()
+            Holes holes = !ignoresHoles && (nameless || !replaced.unread.isEmpty())
                     ? new Holes(Collections.unmodifiableSet(new TreeSet<>(replaced.unread)), nameless)
                     : Holes.NONE;
             changes = publish(reset ? start.epoch + 1 : start.epoch, version, holes, base, changes, indexes);
@@ -665,6 +783,10 @@ final class Indexer {
                 }
             }
             return true;
+        }
+
+        private boolean typeGone() {
+            return replaced.freshness == Replaced.Freshness.TYPE_GONE;
         }
 
         /** Whether the server's versions went back: an epoch of its own begins. */
@@ -699,19 +821,25 @@ final class Indexer {
         }
 
         private void absent(RawObject old) {
-            if (replaced.unread.contains(old.key())) {
+            if (!deletesUnread && replaced.unread.contains(old.key())) {
+                kept.add(old.uid());
                 return;
             }
-            if (replaced.nameless > 0) {
+            if (!deletesUnread && replaced.nameless > 0) {
+                kept.add(old.uid());
                 doubted.add(old);
                 return;
             }
-            remember(old.uid(), old.resourceVersion());
-            deletes.add(new Change.Deleted(old, old));
+            remember(old.uid(), typeGone() ? FINAL : old.resourceVersion());
+            if (!hidesDeletes) {
+                deletes.add(new Change.Deleted(old, old));
+            }
             base = base.without(old.key());
         }
 
         private void added(RawObject item) {
+            deleted.remove(item.uid());
+            ended.remove(item.uid());
             others.add(new Change.Added(item));
             base = base.with(item);
         }
@@ -726,14 +854,20 @@ final class Indexer {
             // A list at or beyond the version known here must show the object at that version or a later one. That it
             // does
             // not is a history that was rewritten: a restored etcd whose versions have passed ours again (k#107457).
+            boolean incomparable = foreign(old);
+            foreign.remove(old.uid());
             reset |= checksVersions
+                    && !ignoresEpochs
+                    && !incomparable
                     && older(item.resourceVersion(), old.resourceVersion())
                     && !older(replaced.version, old.resourceVersion());
-            if (reset
+            if ((reset || incomparable)
                     ? !old.resourceVersion().equals(item.resourceVersion())
                     : newer(item.resourceVersion(), old.resourceVersion()) || regresses(old, item)) {
                 others.add(new Change.Updated(old, item));
                 base = base.with(item);
+            } else if (tellsUnchanged) {
+                others.add(new Change.Updated(old, old));
             }
         }
 

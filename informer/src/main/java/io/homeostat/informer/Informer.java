@@ -69,6 +69,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     private final Indexer indexer;
     private final Reflector reflector;
     private final Doubts doubts;
+    // Planted defects; all false outside a simulation that looks for them.
+    private final boolean marksAtOnce;
+    private final boolean gapsLateHandlers;
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final List<Listening> listeners = new CopyOnWriteArrayList<>();
     private final List<String> labels = new CopyOnWriteArrayList<>(); // added to on the lane
@@ -141,8 +144,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                 + (labelSelector.isEmpty() ? "" : " with " + labelSelector);
         this.lane = runtime.lane("informer " + name);
         this.selector = LabelSelector.of(labelSelector);
-        this.indexer = new Indexer(
-                selector, !runtime.planted("informer.no-version-check"), !runtime.planted("informer.no-overlay"));
+        this.indexer = new Indexer(selector, runtime::planted);
+        this.marksAtOnce = runtime.planted("informer.bookmark-before-events");
+        this.gapsLateHandlers = runtime.planted("informer.late-handler-gap");
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
         this.reflector = new Reflector(runtime, client, type, selection, lane, this);
         this.doubts = new Doubts(runtime, client, type, lane, this);
@@ -522,7 +526,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         if (handler.isClosed()) {
             return () -> true;
         }
-        handlers.add(handler);
+        if (gapsLateHandlers && status.filled) {
+            lane.execute(() -> handlers.add(handler));
+        } else {
+            handlers.add(handler);
+        }
         if (!status.filled) {
             return () -> true; // it gets the first list like all the others
         }
@@ -634,6 +642,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
 
     @Override
     public void bookmark(String version) {
+        if (marksAtOnce) {
+            indexer.bookmark(version);
+            return;
+        }
         heard();
         fifo.add(new Delta.Bookmark(version));
         pump();
@@ -729,8 +741,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         boolean same = known != null && known.uid().equals(object.uid());
         // A GET does not look at the selector.
         switch (selector.selects(object.labels())) {
-            case YES -> fifo.add(new Delta.Confirmed(object));
-            case NO -> fifo.add(new Delta.Denied(object.key(), known));
+            case YES, NO -> fifo.add(new Delta.Confirmed(object)); // the Indexer knows what has left
             case UNKNOWN -> {
                 if (same) {
                     fifo.add(new Delta.Confirmed(object));

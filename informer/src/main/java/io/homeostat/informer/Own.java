@@ -147,6 +147,19 @@ record Own(
         }
     };
 
+    /** The same without owners: the planted defect of an own write that no index shows. */
+    static final Layer.Shape<Own> UNINDEXED = new Layer.Shape<>() {
+        @Override
+        public ObjectKey keyOf(Own own) {
+            return own.key;
+        }
+
+        @Override
+        public List<OwnerRef> ownersOf(Own own) {
+            return List.of();
+        }
+    };
+
     /**
      * What a reader sees where the server's part of the cache has {@code base}; null for nothing. An earlier UID is hidden, too: this
      * process has written a later one under the key, so the earlier is gone, whether the cache knows or not.

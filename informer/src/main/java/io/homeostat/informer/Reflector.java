@@ -134,6 +134,16 @@ final class Reflector {
     private final Lane lane;
     private final Cache cache;
     private final RandomGenerator random;
+    // Planted defects; all false outside a simulation that looks for them.
+    private final boolean hearsNoSilence;
+    private final boolean ignoresRetryAfter;
+    private final boolean resumesAfterGone;
+    private final boolean skipsUnread;
+    private final boolean hearsStale;
+    private final List<Streams.Handle> stale = new ArrayList<>(0);
+    private final boolean givesUpForbidden;
+    private final boolean showsPages;
+    private final boolean leavesOpen;
 
     // All below: confined to the lane.
     private @Nullable Activity current;
@@ -174,6 +184,14 @@ final class Reflector {
         this.lane = lane;
         this.cache = cache;
         this.random = runtime.random("reflector " + lane.name());
+        this.hearsNoSilence = runtime.planted("reflector.half-open-unnoticed");
+        this.ignoresRetryAfter = runtime.planted("reflector.retry-after-ignored");
+        this.resumesAfterGone = runtime.planted("reflector.resume-after-410");
+        this.skipsUnread = runtime.planted("reflector.unread-frame-skipped");
+        this.hearsStale = runtime.planted("reflector.stale-frames-accepted");
+        this.givesUpForbidden = runtime.planted("reflector.forbidden-is-final");
+        this.showsPages = runtime.planted("reflector.pages-shown-one-by-one");
+        this.leavesOpen = runtime.planted("reflector.close-leaves-stream");
     }
 
     /** Begins. */
@@ -185,7 +203,10 @@ final class Reflector {
     void stop() {
         stopped = true;
         lookAgain();
-        become(null);
+        stale.forEach(Streams.Handle::close);
+        if (!leavesOpen) {
+            become(null);
+        }
         enter(Phase.STOPPED, "stop", null);
     }
 
@@ -295,7 +316,7 @@ final class Reflector {
             if (missing >= GONE_ANSWERS && runtime.nanos() - missingSince >= GONE_AFTER.toNanos() && cache.filled()) {
                 // The type has been gone for a while: so are its objects, should their deletions have been missed.
                 cache.replaced(
-                        new Indexer.Replaced(Indexer.nothing(), cache.version(), Freshness.NOT_OLDER, List.of(), 0));
+                        new Indexer.Replaced(Indexer.nothing(), cache.version(), Freshness.TYPE_GONE, List.of(), 0));
             }
         } else if (cause instanceof ApiException.Forbidden || cause instanceof ApiException.Unauthorized) {
             denied++;
@@ -306,7 +327,9 @@ final class Reflector {
             return;
         }
         enter(trouble, verb, cause);
-        pause(delay, next);
+        if (trouble != Phase.FORBIDDEN || !givesUpForbidden) {
+            pause(delay, next);
+        }
     }
 
     /** Waits longer each time: the server answers, and not what it should. */
@@ -325,8 +348,8 @@ final class Reflector {
         }
     }
 
-    private static Duration atLeast(Duration backoff, ApiException cause) {
-        Duration asked = cause.retryAfter().orElse(Duration.ZERO);
+    private Duration atLeast(Duration backoff, ApiException cause) {
+        Duration asked = ignoresRetryAfter ? Duration.ZERO : cause.retryAfter().orElse(Duration.ZERO);
         return asked.compareTo(backoff) > 0 ? asked : backoff;
     }
 
@@ -517,7 +540,9 @@ final class Reflector {
             if (timer != null) {
                 timer.close();
             }
-            if (handle != null) {
+            if (handle != null && hearsStale && !stopped) {
+                stale.add(handle);
+            } else if (handle != null) {
                 handle.close();
             }
             if (open && runtime.nanos() - openedAt >= STABLE.toNanos()) {
@@ -557,6 +582,9 @@ final class Reflector {
                 }
                 long limit = limit().toNanos();
                 long quiet = demanded == 0 ? 0 : runtime.nanos() - heardAt;
+                if (hearsNoSilence) {
+                    return;
+                }
                 if (quiet < limit) {
                     guard(Duration.ofNanos(limit - quiet));
                 } else {
@@ -571,7 +599,7 @@ final class Reflector {
                 // A watch from a version that is still to come is accepted, and told nothing, not even by bookmarks,
                 // until the
                 // versions of a restored etcd have passed it. A list at that version is refused.
-                boolean future = open && !said && bookmarking;
+                boolean future = mute();
                 bookmarking = marked; // one that had bookmarks of its own has a path that is dead, not a server without
                 then(() -> retry(verb(), cause, future ? Reflector.this::sync : Reflector.this::watch));
             } else if (open) {
@@ -580,6 +608,11 @@ final class Reflector {
             } else {
                 then(() -> retry(verb(), cause, Reflector.this::sync));
             }
+        }
+
+        /** Whether it was accepted and has said nothing, not even a bookmark, for so long that every server since 1.17 would have. */
+        private boolean mute() {
+            return open && !said && runtime.nanos() - openedAt >= SILENCE.toNanos();
         }
 
         @Override
@@ -595,7 +628,7 @@ final class Reflector {
 
         @Override
         public void frames(List<WatchFrame> frames) {
-            if (current != this) {
+            if (current != this && (!hearsStale || stopped)) {
                 return;
             }
             demanded--;
@@ -624,6 +657,10 @@ final class Reflector {
                     broken(failure.cause());
                     return;
                 } else if (frame instanceof WatchFrame.Unscannable unscannable) {
+                    if (collecting == null && skipsUnread) {
+                        cache.unread(unscannable.problem(), unscannable.key());
+                        continue;
+                    }
                     if (collecting == null) {
                         flush(events);
                         torn(unscannable);
@@ -710,7 +747,7 @@ final class Reflector {
                 then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::watch));
             } else {
                 emptyEnds = 0;
-                then(Reflector.this::watch);
+                then(mute() ? Reflector.this::sync : Reflector.this::watch); // see cut()
             }
         }
 
@@ -737,7 +774,9 @@ final class Reflector {
 
         private void broken(ApiException cause) {
             boolean initial = collecting != null;
-            if (!initial && versionRefused(cause)) {
+            if (!initial && resumesAfterGone && versionRefused(cause)) {
+                then(() -> retry(verb(), cause, Reflector.this::watch));
+            } else if (!initial && versionRefused(cause)) {
                 // The relist itself is at the last version; only when that is refused, too, without.
                 then(() -> {
                     if (expired++ == 0) {
@@ -855,6 +894,9 @@ final class Reflector {
             accepted(Phase.LISTING, "list");
             if (!end.continueToken().isEmpty()) {
                 laterPage = true;
+                if (showsPages) {
+                    complete(collecting, end.resourceVersion());
+                }
                 if (handle != null) {
                     handle.close();
                 }

@@ -41,7 +41,8 @@ public interface ResourceEventHandler<T extends HasMetadata> {
      *
      * @param versions how many versions the step stands for; 1 when nothing was merged
      * @param owners the union of the owners of all versions since what the handler last saw, both ends included
-     * @param between the versions in between, oldest first, at most 8
+     * @param between the versions in between, oldest first, at most 8; of a delete, the version that this handler saw before is the first,
+     *     when {@code lastKnown} is another
      * @param complete whether {@code between} holds every version in between; when false, assume anything (D7)
      */
     @Spi

@@ -70,10 +70,15 @@ class HandlerLaneTest {
         assertThat(recording.steps).containsExactly("add a:u1@10", "update a:u1@10 to a:u1@12", "delete a:u1@13");
         assertThat(recording.merges).allSatisfy(merged -> {
             assertThat(merged.versions()).isEqualTo(1);
-            assertThat(merged.between()).isEmpty();
             assertThat(merged.complete()).isEqualTo(Merged.Completeness.ALL);
             assertThat(merged.owners()).extracting(OwnerRef::uid).containsExactly("o1");
         });
+        assertThat(recording.merges.get(0).between()).isEmpty();
+        assertThat(recording.merges.get(1).between()).isEmpty();
+        // A delete shows the last state only; a mapper needs what the handler saw before, too.
+        assertThat(recording.merges.get(2).between())
+                .extracting(seen -> seen.raw().resourceVersion())
+                .containsExactly("12");
     }
 
     @Test

@@ -172,8 +172,8 @@ class IndexerTest {
         List<Change> changes = apply(indexer, list(Freshness.CONSISTENT, 12, a.at(11)));
         assertThat(changes)
                 .containsExactly(
-                        new Change.Passed(TestObject.of("c", "u3", 22), null),
                         new Change.Deleted(TestObject.of("b", "u2", 19), TestObject.of("b", "u2", 19)),
+                        new Change.Passed(TestObject.of("c", "u3", 22), null),
                         new Change.Updated(a.at(20), a.at(11)));
         assertThat(view().epoch()).isEqualTo(1);
         assertThat(view().resourceVersion()).isEqualTo("12");

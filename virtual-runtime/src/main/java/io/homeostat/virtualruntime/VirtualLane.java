@@ -38,6 +38,15 @@ final class VirtualLane extends Strand implements Lane {
         wakeForWork();
     }
 
+    /** Before everything that waits. */
+    void enqueueFirst(Runnable work) {
+        if (closed || process.isOver()) {
+            return;
+        }
+        queue.addFirst(work);
+        wakeForWork();
+    }
+
     @Override
     public boolean isCurrent() {
         return process.world().current() == this;
@@ -65,6 +74,7 @@ final class VirtualLane extends Strand implements Lane {
         process.enter("close lane");
         closed = true;
         queue.clear();
+        process.closed(this);
         process.world().forgetTimers(timer -> timer.lane == this);
     }
 

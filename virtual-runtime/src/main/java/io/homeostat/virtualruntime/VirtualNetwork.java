@@ -104,11 +104,14 @@ public final class VirtualNetwork {
         isolated.remove(process);
         List<Parked> waiting = List.copyOf(parked);
         parked.clear();
-        for (Parked message : waiting) {
+        // Before what has arrived on the lane since, but was not looked at because its process is paused: it was sent
+        // later.
+        for (int i = waiting.size() - 1; i >= 0; i--) {
+            Parked message = waiting.get(i);
             if (isCutOff(message.client(), message.server())) {
-                parked.add(message);
+                parked.add(0, message);
             } else {
-                message.lane().enqueue(message.work());
+                message.lane().enqueueFirst(message.work());
             }
         }
     }

@@ -55,6 +55,7 @@ public final class VirtualProcess implements EngineRuntime {
     private final long nanosOrigin;
     private final Map<String, RandomGenerator> generators = new HashMap<>();
     private final Set<VirtualTask> tasks = new LinkedHashSet<>();
+    private final Set<VirtualLane> lanes = new LinkedHashSet<>();
     private final List<Runnable> crashHooks = new ArrayList<>();
     private final Set<String> defects = new LinkedHashSet<>();
     private final List<Strand> held = new ArrayList<>(); // ready, but the process is paused
@@ -173,13 +174,36 @@ public final class VirtualProcess implements EngineRuntime {
     @Override
     public Lane lane(String name) {
         enter("lane");
-        return new VirtualLane(this, Objects.requireNonNull(name, "name"), false);
+        return opened(new VirtualLane(this, Objects.requireNonNull(name, "name"), false));
+    }
+
+    private Lane opened(VirtualLane lane) {
+        lanes.add(lane);
+        return lane;
+    }
+
+    void closed(VirtualLane lane) {
+        lanes.remove(lane);
+    }
+
+    /**
+     * What this process holds at the moment, a line each, sorted: lanes that are not closed, tasks that have not ended, timers that
+     * have not run. A component that was closed must not have left any behind.
+     */
+    public List<String> holds() {
+        world.requireBaton();
+        List<String> held = new ArrayList<>();
+        lanes.forEach(lane -> held.add("lane " + lane.name()));
+        tasks.forEach(task -> held.add("task " + task.label));
+        world.timersOf(this).forEach(timer -> held.add("timer of " + timer));
+        held.sort(null);
+        return held;
     }
 
     @Override
     public Lane userLane(String name) {
         enter("userLane");
-        return new VirtualLane(this, Objects.requireNonNull(name, "name"), true);
+        return opened(new VirtualLane(this, Objects.requireNonNull(name, "name"), true));
     }
 
     @Override
@@ -345,6 +369,7 @@ public final class VirtualProcess implements EngineRuntime {
         paused = false;
         held.clear();
         tasks.clear();
+        lanes.clear();
         world.crashed(this, List.copyOf(crashHooks));
         crashHooks.clear();
     }

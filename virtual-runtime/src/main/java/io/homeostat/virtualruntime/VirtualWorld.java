@@ -369,6 +369,17 @@ public final class VirtualWorld implements AutoCloseable {
         timers.remove(timer);
     }
 
+    /** The lanes (or what sleeps) that the timers of a process are for. */
+    List<String> timersOf(VirtualProcess process) {
+        List<String> found = new ArrayList<>();
+        for (VirtualTimer timer : timers) {
+            if (timer.process == process) {
+                found.add(timer.lane == null ? "a sleep" : timer.lane.label);
+            }
+        }
+        return found;
+    }
+
     void forgetTimers(Predicate<VirtualTimer> which) {
         timers.removeIf(which);
     }
