@@ -90,7 +90,7 @@ record KeyPairPem(List<X509Certificate> chain, PrivateKey key) {
     /** The subject only. */
     @Override
     public String toString() {
-        return "certificate and key of "
-                + chain.get(0).getSubjectX500Principal().getName();
+        Principal subject = chain.get(0).getSubjectX500Principal();
+        return "certificate and key of " + subject.getName();
     }
 }
