@@ -632,6 +632,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     @Override
     public void events(List<WatchFrame.Event> events) {
         heard();
+        metrics.events(events.size());
         long bytes = 0;
         for (WatchFrame.Event event : events) {
             bytes += event.object().bytes().length;
@@ -654,8 +655,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     @Override
     public void replaced(Indexer.Replaced all) {
         heard();
-        metrics.lists.add(1);
-        metrics.itemsPerList.record(all.items().size());
+        metrics.listed(all.items().size(), heardAt);
         fifo.add(new Delta.Replaced(all));
         pump();
     }
@@ -695,6 +695,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             problem = new InformerState.Problem(verb, type.toString(), cause, now);
             metrics.problem(verb, cause);
         }
+        metrics.entered(before.phase, phase, cause, runtime.nanos());
         status = before.in(phase, changed ? now : before.since, problem);
         if (changed) {
             log(before.phase, phase, verb, cause);

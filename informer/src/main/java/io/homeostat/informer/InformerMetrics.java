@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The figures of one informer. All carry its name, group, version and resource, none an object's name (D21).
@@ -27,26 +28,32 @@ import java.util.function.LongSupplier;
  *     <td>by {@code handler}: keys it has not been told of, versions merged into a later step, throws</td></tr>
  * </table>
  *
- * <p><b>Threads.</b> {@link #problem} and {@link #close} on the informer's lane, the rest any. <b>Memory.</b> One meter for each code
+ * <p><b>Threads.</b> {@link #entered}, {@link #events}, {@link #listed}, {@link #problem} and {@link #close} on the informer's lane, the rest any. <b>Memory.</b> One meter for each code
  * of an answer. <b>Failure.</b> None: the metrics it is given are {@link Metrics#contained}.
  */
 final class InformerMetrics implements Registration {
     /** The digits of a version that a gauge shows, as client-go has it: more do not survive a double. */
     private static final int DIGITS = 15;
+    /** A watch that ends sooner, with nothing said, is short, as client-go has it. */
+    private static final long SHORT = 1_000_000_000;
 
     private final Metrics metrics;
     private final String[] labels;
     private final List<Registration> meters = new ArrayList<>(); // filled by the constructor and show
-    private final Map<String, Metrics.Counter> problems = new TreeMap<>(); // confined to the informer's lane
-
-    final Metrics.Counter lists;
-    final Metrics.Histogram listSeconds;
-    final Metrics.Histogram itemsPerList;
-    final Metrics.Counter watches;
-    final Metrics.Counter shortWatches;
-    final Metrics.Histogram watchSeconds;
-    final Metrics.Histogram itemsPerWatch;
+    private final Metrics.Counter lists;
+    private final Metrics.Histogram listSeconds;
+    private final Metrics.Histogram itemsPerList;
+    private final Metrics.Counter watches;
+    private final Metrics.Counter shortWatches;
+    private final Metrics.Histogram watchSeconds;
+    private final Metrics.Histogram itemsPerWatch;
     final Metrics.Histogram processingSeconds;
+
+    // All below: confined to the informer's lane.
+    private final Map<String, Metrics.Counter> problems = new TreeMap<>();
+    private boolean watching; // a watch was accepted or asked for, and has not ended
+    private long askedAt; // when the list or watch that goes on was begun
+    private long items; // of the watch that goes on
 
     InformerMetrics(Metrics metrics, String name, ResourceType<?> type) {
         this.metrics = metrics;
@@ -118,6 +125,41 @@ final class InformerMetrics implements Registration {
     static long digits(String version) {
         String last = version.substring(Math.max(0, version.length() - DIGITS));
         return !last.isEmpty() && last.chars().allMatch(c -> c >= '0' && c <= '9') ? Long.parseLong(last) : 0;
+    }
+
+    /** The Reflector has entered a phase: that is when lists and watches begin, and watches end. */
+    void entered(Phase before, Phase now, @Nullable ApiException cause, long nanos) {
+        boolean sameStream = before == Phase.STREAMING && now == Phase.WATCHING && cause == null;
+        if (sameStream) {
+            return; // its initial events are over
+        }
+        if (watching) {
+            watching = false;
+            watchSeconds.record((nanos - askedAt) / 1e9);
+            itemsPerWatch.record((double) items);
+            if (nanos - askedAt < SHORT && items == 0) {
+                shortWatches.add(1);
+            }
+        }
+        if (cause == null && (now == Phase.STREAMING || now == Phase.WATCHING)) {
+            watching = true;
+            items = 0;
+            watches.add(1);
+        }
+        askedAt = nanos;
+    }
+
+    /** A watch said so many changes. */
+    void events(int number) {
+        items += number;
+    }
+
+    /** A list, or the initial events of a watch, came to its end. */
+    void listed(int number, long nanos) {
+        lists.add(1);
+        itemsPerList.record(number);
+        listSeconds.record((nanos - askedAt) / 1e9);
+        items += number;
     }
 
     /** A list or watch was refused, or broke. */

@@ -217,6 +217,16 @@ class InformerStateTest {
         later(Duration.ofSeconds(1));
         assertThat(metrics.value("reflector_lists_total{" + LABELS + "}")).isEqualTo(1);
         assertThat(metrics.value("reflector_items_per_list{" + LABELS + "}")).isEqualTo(1);
+        assertThat(metrics.value("reflector_list_duration_seconds{" + LABELS + "}"))
+                .isEqualTo(1);
+        assertThat(metrics.value("reflector_watches_total{" + LABELS + "}"))
+                .as("the one that listed, and the one after the cut")
+                .isEqualTo(2);
+        assertThat(metrics.value("reflector_watch_duration_seconds{" + LABELS + "}"))
+                .isEqualTo(1);
+        assertThat(metrics.value("reflector_items_per_watch{" + LABELS + "}")).isEqualTo(1);
+        assertThat(metrics.value("reflector_short_watches_total{" + LABELS + "}"))
+                .isZero();
         assertThat(metrics.value("reflector_last_resource_version{" + LABELS + "}"))
                 .isEqualTo(103);
         assertThat(metrics.value("informer_store_resource_version{" + LABELS + "}"))
@@ -241,6 +251,21 @@ class InformerStateTest {
         informer.close();
         later(Duration.ofSeconds(1));
         assertThat(metrics.meters()).isEmpty();
+    }
+
+    @Test
+    void watchesThatEndAtOnceWithNothingSaidAreCountedAsShort() {
+        synced();
+        server.cut();
+        server.refusal = (request, number) -> {
+            if (!request.initialEvents()) {
+                world.after(Duration.ofMillis(200), server::end);
+            }
+            return null;
+        };
+        within(Duration.ofSeconds(30), () -> server.verbs().size() == 4);
+        assertThat(metrics.value("reflector_short_watches_total{" + LABELS + "}"))
+                .isEqualTo(2);
     }
 
     @Test
