@@ -6,6 +6,7 @@ import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceVersions;
 import io.homeostat.client.WatchFrame;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashSet;
@@ -305,7 +306,14 @@ final class Indexer {
             }
         }
         if (known != null) {
+            boolean unchanged = foreign(known)
+                    && known.uid().equals(object.uid())
+                    && known.resourceVersion().equals(version)
+                    && Arrays.equals(known.bytes(), object.bytes());
             foreign.remove(known.uid());
+            if (unchanged) {
+                return base; // it outlived the epoch as it was
+            }
         }
         RawObject kept = stored(object);
         if (dropsEchoes && isEcho(object)) {
@@ -316,7 +324,7 @@ final class Indexer {
         } else if (known.uid().equals(object.uid()) || mixesUids) {
             changes.add(new Change.Updated(known, kept));
         } else {
-            remember(known.uid(), known.resourceVersion());
+            remember(known.uid(), version); // it ended before this one was there
             changes.add(new Change.Deleted(known, known));
             changes.add(new Change.Added(kept));
         }
@@ -332,7 +340,7 @@ final class Indexer {
             }
             // A later UID came and went under this key, so the one known here ended before: its own end could not be
             // read.
-            remember(known.uid(), known.resourceVersion());
+            remember(known.uid(), object.resourceVersion());
             changes.add(new Change.Deleted(known, known));
             return base.without(known.key());
         }
@@ -830,7 +838,7 @@ final class Indexer {
                 doubted.add(old);
                 return;
             }
-            remember(old.uid(), typeGone() ? FINAL : old.resourceVersion());
+            remember(old.uid(), typeGone() ? FINAL : replaced.version);
             if (!hidesDeletes) {
                 deletes.add(new Change.Deleted(old, old));
             }
@@ -846,7 +854,7 @@ final class Indexer {
 
         private void both(RawObject old, RawObject item) {
             if (!old.uid().equals(item.uid())) {
-                remember(old.uid(), old.resourceVersion());
+                remember(old.uid(), item.resourceVersion()); // it ended before the item was there
                 deletes.add(new Change.Deleted(old, old));
                 added(item);
                 return;

@@ -107,6 +107,37 @@ class IndexerTest {
     }
 
     @Test
+    void aLaterVersionOfAUidThatAnotherReplacedDoesNotBringItBackWhenThatIsGoneToo() {
+        replace(5, a);
+        TestObject next = TestObject.of("a", "u2", 20);
+        indexer.confirm(next); // a GET, ahead of the stream
+        indexer.deny(a.key(), next);
+        assertThat(events(modified(a.at(19)), gone(a.at(19)), added(next), gone(next.at(21))))
+                .isEmpty();
+        assertThat(listed()).isEmpty();
+    }
+
+    @Test
+    void aLaterVersionOfAUidThatAListLacksDoesNotBringItBack() {
+        replace(5, a);
+        replace(30);
+        assertThat(events(modified(a.at(19)))).isEmpty();
+        assertThat(events(added(a.at(31)))).containsExactly(new Change.Added(a.at(31)));
+    }
+
+    @Test
+    void anObjectThatOutlivedAnEpochUnreadIsNotToldAgainWhenItIsFoundAsItWas() {
+        TestObject b = TestObject.of("b", "u9", 40);
+        replace(50, a, b);
+        SortedTree<ObjectKey, RawObject> items = Indexer.nothing();
+        Replaced restored = new Replaced(items.with(b.at(8)), "20", Freshness.CONSISTENT, List.of(a.key()), 0);
+        apply(indexer, restored);
+        assertThat(view().epoch()).isEqualTo(1);
+        assertThat(indexer.confirm(TestObject.of("a", "u1", 10))).isEmpty();
+        assertThat(events(modified(a.at(21)))).containsExactly(new Change.Updated(a, a.at(21)));
+    }
+
+    @Test
     void aNewUidIsGoneAndAdded() {
         replace(10, a);
         TestObject second = TestObject.of("a", "u2", 20);

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
  * <p>{@code -Dhomeostat.informer.seeds=N} plays N seeds, {@code -Dhomeostat.seed=S} that one alone.
  */
 class InformerSimulationTest {
-    private static final int SEEDS = Integer.getInteger("homeostat.informer.seeds", 2_000);
+    private static final int SEEDS = Integer.getInteger("homeostat.informer.seeds", 10_000);
     private static final long ONLY = Long.getLong("homeostat.seed", -1);
     private static final int SHOWN = 5;
 

@@ -62,6 +62,12 @@ final class Sight {
     /** Deletes that the prompt handler must hear of before adds and updates, should the last change be that of a list. */
     private final Set<String> due = new TreeSet<>();
 
+    /** What outlived the last change of epoch because no list could say more of it: the new one does not compare with it. */
+    private final Set<String> carried = new TreeSet<>();
+    /** Keys that a list of this epoch could not show: a GET may have told of them what a list or stream is still to reach. */
+    private final Set<ObjectKey> asked = new TreeSet<>();
+
+    private boolean askedAny;
     private boolean overtaken;
     /** Where the informer was after the last step, and whether what it then published may have been of a list. */
     private InformerState.Phase phase = InformerState.Phase.IDLE;
@@ -227,6 +233,14 @@ final class Sight {
             newest.clear();
             newestBase.clear();
             ended.clear();
+            asked.clear();
+            askedAny = false;
+            carried.clear();
+            before.base().entries().iterator().forEachRemaining(object -> {
+                if (now.holes().cover(object.key())) {
+                    carried.add(text(object));
+                }
+            });
             visible = new HashMap<>();
             deletedHere.clear();
             writtenHere.clear();
@@ -252,6 +266,8 @@ final class Sight {
                 }
             }
         }
+        asked.addAll(now.holes().unread());
+        askedAny |= now.holes().nameless();
         if (!now.version().isEmpty()) {
             exact(now);
         }
@@ -261,7 +277,7 @@ final class Sight {
     }
 
     private void inBase(RawObject object) {
-        String known = newestBase.put(object.uid(), object.resourceVersion());
+        String known = carried.contains(text(object)) ? null : newestBase.put(object.uid(), object.resourceVersion());
         if (known != null && Indexer.older(object.resourceVersion(), known)) {
             broken("time went back: " + text(object) + " after " + known);
         }
@@ -299,7 +315,9 @@ final class Sight {
             Map<ObjectKey, String> had = new TreeMap<>();
             server.histories.get(i).at(version, selector).forEach((key, thing) -> had.put(key, thing.toString()));
             had.keySet().removeAll(loose);
-            if (had.equals(has)) {
+            Map<ObjectKey, String> compared = new TreeMap<>(has);
+            ahead(version, server.histories.get(i), compared, had);
+            if (had.equals(compared)) {
                 if (!found) {
                     matched = i;
                 }
@@ -315,6 +333,25 @@ final class Sight {
         }
         broken("at version " + version + " the cache has " + has.values() + ", where the server had "
                 + things(server.histories.get(matched).at(version, selector).values()));
+    }
+
+    /** Takes out what a GET has told of later than {@code version}. */
+    private void ahead(long version, History history, Map<ObjectKey, String> has, Map<ObjectKey, String> had) {
+        Set<ObjectKey> keys = new TreeSet<>(has.keySet());
+        keys.addAll(had.keySet());
+        for (ObjectKey key : keys) {
+            String mine = has.get(key);
+            String theirs = had.get(key);
+            boolean later = mine != null
+                    ? Long.parseLong(mine.substring(mine.indexOf('@') + 1)) > version
+                    : theirs != null
+                            && history.deletedAt.containsKey(
+                                    theirs.substring(theirs.indexOf(':') + 1, theirs.indexOf('@')));
+            if ((askedAny || asked.contains(key)) && later) {
+                has.remove(key);
+                had.remove(key);
+            }
+        }
     }
 
     /** Every way to read shows the same. */
@@ -357,7 +394,7 @@ final class Sight {
         for (CachedObject<Gadget> object : informer.snapshot().list()) {
             RawObject raw = object.raw();
             shown.put(raw.uid(), raw);
-            String before = newest.put(raw.uid(), raw.resourceVersion());
+            String before = carried.contains(text(raw)) ? null : newest.put(raw.uid(), raw.resourceVersion());
             if (before != null && Indexer.older(raw.resourceVersion(), before)) {
                 broken("readers went back in time: " + text(raw) + " after " + before);
             }

@@ -163,7 +163,7 @@ final class Witness implements ResourceEventHandler<Gadget> {
             broken("is told a delete of " + Sight.text(raw) + " with " + raw.labels() + raw.owners()
                     + ", where the server had " + thing);
         }
-        if (epoch == 0 && !play.restoredLately() && !sight.deleted(raw.uid()) && !sight.left(raw.uid())) {
+        if (epoch == 0 && sight.upToHistory() && !sight.deleted(raw.uid()) && !sight.left(raw.uid())) {
             broken("is told a delete of " + Sight.text(raw) + ", which nobody deleted");
         }
         wake(null, raw, true, merged);
@@ -171,7 +171,10 @@ final class Witness implements ResourceEventHandler<Gadget> {
 
     private void wake(@Nullable RawObject before, RawObject now, boolean gone, Merged<Gadget> merged) {
         if (manner == Manner.PROMPT) {
-            sight.promptTold(now, gone);
+            // That it was passed by an own write is told in the place of that; it is not news of the list.
+            if (gone || before == null || !before.resourceVersion().equals(now.resourceVersion())) {
+                sight.promptTold(now, gone);
+            }
         } else {
             linger();
         }
