@@ -13,6 +13,8 @@ import tools.jackson.databind.DatabindException;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.ObjectMapper;
 import tools.jackson.databind.ObjectReader;
+import tools.jackson.databind.ObjectWriter;
+import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.exc.MismatchedInputException;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -29,6 +31,8 @@ final class Codec {
     private static final int LONGEST_PATH = 300;
 
     private final ObjectMapper mapper = new Fabric8().mapper();
+    // Map.of iterates in another order in every JVM: equal objects must be equal bytes, and a seed the same trace.
+    private final ObjectWriter writer = mapper.writer().with(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);
     private final ConcurrentHashMap<Class<?>, ObjectReader> readers = new ConcurrentHashMap<>();
 
     /** Gives access to the mapper that fabric8 configures. */
@@ -59,7 +63,7 @@ final class Codec {
     }
 
     byte[] encode(HasMetadata object) {
-        return mapper.writeValueAsBytes(object);
+        return writer.writeValueAsBytes(object);
     }
 
     <T extends HasMetadata> T decode(ResourceType<T> type, byte[] json, ObjectKey key, String resourceVersion) {

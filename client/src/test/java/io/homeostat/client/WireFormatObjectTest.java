@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.annotation.JsonCreator;
 import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.fabric8.kubernetes.api.model.ConfigMapBuilder;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.Namespaced;
 import io.fabric8.kubernetes.api.model.Node;
@@ -17,6 +18,7 @@ import io.fabric8.kubernetes.model.annotation.Version;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -286,5 +288,18 @@ class WireFormatObjectTest {
                 assertThat(Fingerprint.of(changed)).as("byte %d", i).isNotEqualTo(wanted);
             }
         }
+    }
+
+    @Test
+    void equalObjectsAreEqualBytesInWhateverOrderTheirMapsIterate() {
+        Map<String, String> there = new LinkedHashMap<>();
+        Map<String, String> back = new LinkedHashMap<>();
+        for (int i = 0; i < 20; i++) {
+            there.put("key-" + i, "v");
+            back.put("key-" + (19 - i), "v");
+        }
+        Codec codec = new Codec();
+        assertThat(codec.encode(new ConfigMapBuilder().withData(there).build()))
+                .isEqualTo(codec.encode(new ConfigMapBuilder().withData(back).build()));
     }
 }
