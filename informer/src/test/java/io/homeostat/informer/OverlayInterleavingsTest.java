@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.WatchFrame;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jetbrains.lincheck.Lincheck;
 import org.junit.jupiter.api.Test;
 
@@ -55,7 +56,7 @@ class OverlayInterleavingsTest {
         }
     }
 
-    /** The check itself: a field that two threads count up without a lock is caught. */
+    /** The check itself: a number that two threads count up by a get and a set is caught. */
     @Test
     void theseInterleavingsFindALostUpdate() {
         Throwable found = null;
@@ -68,13 +69,13 @@ class OverlayInterleavingsTest {
     }
 
     private static void lostUpdate() {
-        int[] count = {0};
-        Thread thread = new Thread(() -> count[0]++);
+        AtomicInteger count = new AtomicInteger();
+        Thread thread = new Thread(() -> count.set(count.get() + 1));
         thread.start();
-        count[0]++;
+        count.set(count.get() + 1);
         join(thread);
-        if (count[0] != 2) {
-            throw new AssertionError("an update was lost: " + count[0]);
+        if (count.get() != 2) {
+            throw new AssertionError("an update was lost: " + count);
         }
     }
 }
