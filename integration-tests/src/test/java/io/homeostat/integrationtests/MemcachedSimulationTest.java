@@ -17,12 +17,18 @@ import io.homeostat.virtualruntime.SeedFailed;
 import io.homeostat.virtualruntime.VirtualNetwork;
 import io.homeostat.virtualruntime.VirtualProcess;
 import io.homeostat.virtualruntime.VirtualWorld;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.TimeUnit;
 import java.util.random.RandomGenerator;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
@@ -227,6 +233,60 @@ class MemcachedSimulationTest {
     @Test
     void sameSeedTakesTheSameStepsByteForByte() {
         assertThat(traceOf(7)).isEqualTo(traceOf(7));
+    }
+
+    /** Identity hashes and the order of {@code Map.of} are each JVM's own; of the latter there are few, hence several JVMs. */
+    @Test
+    void sameSeedTakesTheSameStepsInAnotherJvm() throws Exception {
+        List<Process> others = new ArrayList<>();
+        Path printed = Files.createTempDirectory("steps");
+        try {
+            for (int i = 0; i < 3; i++) {
+                others.add(new ProcessBuilder(
+                                Path.of(System.getProperty("java.home"), "bin", "java")
+                                        .toString(),
+                                "-XX:+UseSerialGC",
+                                "-cp",
+                                System.getProperty("java.class.path"),
+                                Steps.class.getName())
+                        .redirectOutput(printed.resolve(i + ".txt").toFile())
+                        .redirectError(ProcessBuilder.Redirect.DISCARD)
+                        .start());
+            }
+            List<String> mine = Steps.lines();
+            for (int i = 0; i < others.size(); i++) {
+                assertThat(others.get(i).waitFor(3, TimeUnit.MINUTES)).isTrue();
+                assertThat(Files.readAllLines(printed.resolve(i + ".txt"))).isEqualTo(mine);
+            }
+        } finally {
+            others.forEach(Process::destroyForcibly);
+            for (int i = 0; i < others.size(); i++) {
+                Files.deleteIfExists(printed.resolve(i + ".txt"));
+            }
+            Files.delete(printed);
+        }
+    }
+
+    /** Prints a fingerprint of the steps of seeds that went another way when a request was written in another order. */
+    static final class Steps {
+        private static final long[] SEEDS = {0, 13, 29, 30, 32, 39};
+
+        private Steps() {}
+
+        public static void main(String[] args) throws Exception {
+            lines().forEach(System.out::println);
+        }
+
+        static List<String> lines() throws Exception {
+            List<String> lines = new ArrayList<>();
+            for (long seed : SEEDS) {
+                byte[] steps = traceOf(seed).getBytes(StandardCharsets.UTF_8);
+                lines.add(seed + " "
+                        + HexFormat.of()
+                                .formatHex(MessageDigest.getInstance("SHA-256").digest(steps)));
+            }
+            return lines;
+        }
     }
 
     private static String traceOf(long seed) {
