@@ -12,7 +12,8 @@ import java.util.function.Consumer;
  * What the reconcile of one object may read and do. Reads are answered from caches, with this operator's own writes visible at
  * once; writes go to the server, and none is sent twice.
  *
- * <p><b>Threads.</b> Any thread, until {@code reconcile} returns; then every method throws {@link IllegalStateException}.
+ * <p><b>Threads.</b> Any thread, until {@code reconcile} returns; then what reads or writes throws {@link
+ * IllegalStateException}.
  * <b>Failure.</b> {@link ApiException} and {@link CacheNotReady} are best left to pass: conflicts, lost answers and unready caches
  * are quiet retries, a {@code Retry-After} is kept.
  *

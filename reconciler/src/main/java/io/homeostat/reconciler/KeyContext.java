@@ -14,7 +14,8 @@ import org.slf4j.Logger;
 /**
  * What a reconcile may read and do.
  *
- * <p><b>Threads.</b> Any thread, until the reconcile returns; then every method throws {@link IllegalStateException}.
+ * <p><b>Threads.</b> Any thread, until the reconcile returns; then what reads or writes throws {@link
+ * IllegalStateException}.
  */
 @Experimental
 public interface KeyContext<K> {

@@ -30,6 +30,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import org.jspecify.annotations.Nullable;
@@ -260,15 +261,7 @@ public final class FaultProxy implements AutoCloseable {
 
     /** Resets every connection that is open now. */
     public void resetConnections() {
-        List<FaultProxyConnection> open;
-        lock.lock();
-        try {
-            open = List.copyOf(connections);
-        } finally {
-            lock.unlock();
-        }
-        script.say("reset of " + open.size() + " connections");
-        open.forEach(FaultProxyConnection::reset);
+        toEveryOpen("reset", FaultProxyConnection::reset);
     }
 
     /**
@@ -276,6 +269,10 @@ public final class FaultProxy implements AutoCloseable {
      * when a device on the path forgets it. New connections are not concerned.
      */
     public void silenceConnections() {
+        toEveryOpen("silence", FaultProxyConnection::silence);
+    }
+
+    private void toEveryOpen(String what, Consumer<FaultProxyConnection> act) {
         List<FaultProxyConnection> open;
         lock.lock();
         try {
@@ -283,8 +280,8 @@ public final class FaultProxy implements AutoCloseable {
         } finally {
             lock.unlock();
         }
-        script.say("silence of " + open.size() + " connections");
-        open.forEach(FaultProxyConnection::silence);
+        script.say(what + " of " + open.size() + " connections");
+        open.forEach(act);
     }
 
     /** Resets what is open, and ends its threads. Idempotent. */
