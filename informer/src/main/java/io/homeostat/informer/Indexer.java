@@ -692,9 +692,7 @@ final class Indexer {
             /** At least as new as the last one: the version cannot be lower. */
             NOT_OLDER,
             /** What etcd had: a lower version means that its history went back. */
-            CONSISTENT,
-            /** No list at all: the type is not served any more, and its objects are gone with it, nobody knows at which versions. */
-            TYPE_GONE
+            CONSISTENT
         }
     }
 
@@ -773,9 +771,6 @@ final class Indexer {
                 ended.clear();
                 foreign.addAll(kept);
             }
-            if (typeGone()) {
-                start.overlay.entries().iterator().forEachRemaining(own -> remember(own.uid(), FINAL));
-            }
             String version = reset || !checksVersions ? replaced.version : later(start.version, replaced.version);
             boolean nameless = replaced.nameless > 0;
             Holes holes = !ignoresHoles && (nameless || !replaced.unread.isEmpty())
@@ -791,10 +786,6 @@ final class Indexer {
                 }
             }
             return true;
-        }
-
-        private boolean typeGone() {
-            return replaced.freshness == Replaced.Freshness.TYPE_GONE;
         }
 
         /** Whether the server's versions went back: an epoch of its own begins. */
@@ -838,7 +829,7 @@ final class Indexer {
                 doubted.add(old);
                 return;
             }
-            remember(old.uid(), typeGone() ? FINAL : replaced.version);
+            remember(old.uid(), replaced.version);
             if (!hidesDeletes) {
                 deletes.add(new Change.Deleted(old, old));
             }

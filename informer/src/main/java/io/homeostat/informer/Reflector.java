@@ -71,10 +71,6 @@ final class Reflector {
     static final Backoff DENIED = new Backoff(Duration.ofMillis(800), 2, Duration.ofMillis(7500), 1.0);
     /** The pace of asking for a type that is not served. */
     static final Backoff MISSING = new Backoff(Duration.ofMillis(500), 1.5, Duration.ofSeconds(3), 0.3);
-    /** How long and how often a type must be missing before its objects are taken as gone with it. */
-    static final Duration GONE_AFTER = Duration.ofSeconds(3);
-
-    static final int GONE_ANSWERS = 3;
     /** The pace of listing anew while the last list held items whose key could not be read. */
     static final Backoff UNNAMED = new Backoff(Duration.ofSeconds(5), 2, Duration.ofMinutes(5), 0.5);
     /** A watch that lived this long makes earlier failures forgotten. */
@@ -172,7 +168,6 @@ final class Reflector {
     private int emptyEnds;
     private int briefBreaks;
     private long outageSince;
-    private long missingSince;
     private String tornAt = "";
     private long relists;
 
@@ -309,15 +304,13 @@ final class Reflector {
                     ? PROBING.delay(probes, random)
                     : PROBING_LONG.delay(1, random);
         } else if (cause instanceof ApiException.NotFound) {
-            missingSince = missing == 0 ? runtime.nanos() : missingSince;
             missing++;
             trouble = Phase.WAITING_FOR_TYPE;
             delay = atLeast(MISSING.delay(missing, random), cause);
-            if (missing >= GONE_ANSWERS && runtime.nanos() - missingSince >= GONE_AFTER.toNanos() && cache.filled()) {
-                // The type has been gone for a while: so are its objects, should their deletions have been missed.
-                cache.replaced(
-                        new Indexer.Replaced(Indexer.nothing(), cache.version(), Freshness.TYPE_GONE, List.of(), 0));
-            }
+            // A server that starts, or an aggregator, does not serve every type at once: nothing is taken for gone.
+            // When
+            // the type is back a list says what is there; it may be another type of that name.
+            fresh = true;
         } else if (cause instanceof ApiException.Forbidden || cause instanceof ApiException.Unauthorized) {
             denied++;
             trouble = Phase.FORBIDDEN;

@@ -470,21 +470,28 @@ class InformerTest {
     }
 
     @Test
-    void whenTheTypeGoesItsObjectsGoAsDeletesAndComeBackWithIt() {
+    void aTypeThatIsNotServedForAWhileTakesNoObjectAlongAndWhatWentMeanwhileIsToldWhenItIsBack() {
         server.put("a");
+        server.put("b");
         SharedInformer<ConfigMap> informer = synced();
         Recording recording = new Recording();
         informer.addHandler("test", recording);
-        within(Duration.ofSeconds(1), () -> recording.steps.size() == 1);
+        within(Duration.ofSeconds(1), () -> recording.steps.size() == 2);
         refuseAll(TestErrors.of(404, "NotFound", null));
         server.cut();
-        within(Duration.ofSeconds(20), () -> recording.steps.size() == 2);
-        assertThat(recording.steps.get(1)).isEqualTo("delete a:uid-1@101");
+        later(Duration.ofMinutes(10));
         assertThat(informer.state().phase()).isEqualTo(Phase.WAITING_FOR_TYPE);
+        assertThat(recording.steps).hasSize(2);
+        assertThat(informer.snapshot().size()).isEqualTo(2);
         server.remove("a");
-        server.put("b");
+        server.put("a"); // of the type that is installed now
         accept();
-        within(Duration.ofSeconds(5), () -> recording.steps.size() == 3 && same(informer));
+        within(Duration.ofSeconds(5), () -> recording.steps.size() == 4 && same(informer));
+        assertThat(recording.steps.subList(2, 4)).containsExactly("delete a:uid-1@101", "add a:uid-3@104");
+        List<FakeServer.Request> asked = server.requests;
+        assertThat(asked.get(asked.size() - 1).parameter("resourceVersion"))
+                .as("what is there now, whatever was known")
+                .isEmpty();
     }
 
     @Test

@@ -242,7 +242,6 @@ final class SeedServer implements Transport {
     /** Whether the type is served. */
     boolean served = true;
     /** How often all objects went with their type. */
-    int removals;
     /** Asked first about each request; what it says is the answer. */
     Function<Asked, @Nullable Said> refusal = asked -> null;
 
@@ -350,7 +349,6 @@ final class SeedServer implements Transport {
                             .deleted());
         }
         served = false;
-        removals++;
         end();
     }
 

@@ -38,7 +38,6 @@ final class Sight {
     final SharedInformer<Gadget> informer;
     final List<Witness> witnesses = new ArrayList<>();
     private final Witness prompt;
-    private final int removals;
 
     private State last;
     private int matched;
@@ -83,7 +82,6 @@ final class Sight {
         this.informer = play.informers().informer(Gadget.TYPE, SeedServer.NAMESPACE, selector);
         this.matched = server.histories.size() - 1;
         this.latest = matched;
-        this.removals = server.removals;
         this.last = state();
         this.changedAt = play.world.now();
         this.prompt = new Witness(play, this, Witness.Manner.PROMPT);
@@ -327,9 +325,6 @@ final class Sight {
         }
         if (found) {
             return;
-        }
-        if (has.isEmpty() && server.removals > removals) {
-            return; // the type was gone, and its objects were taken as gone with it
         }
         broken("at version " + version + " the cache has " + has.values() + ", where the server had "
                 + things(server.histories.get(matched).at(version, selector).values()));

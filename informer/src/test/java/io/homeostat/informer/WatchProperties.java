@@ -52,7 +52,6 @@ final class WatchProperties {
     private long steps;
     private long epoch;
     private String version = "";
-    private String typeGoneAt = "";
     private Indexer.@Nullable State last;
 
     WatchProperties(Truth truth, Predicate<RawObject> selected) {
@@ -62,16 +61,13 @@ final class WatchProperties {
 
     /** After every step: ordered, atomic, bookmarkable, filtered. */
     void observe(SharedInformer<ConfigMap> informer) {
-        observe(((View<ConfigMap>) informer.snapshot()), informer.state().phase());
+        observe((View<ConfigMap>) informer.snapshot());
     }
 
-    void observe(View<ConfigMap> view, InformerState.Phase phase) {
+    void observe(View<ConfigMap> view) {
         steps++;
         listeners.forEach(Listening::look);
         Indexer.State state = view.state();
-        if (phase == InformerState.Phase.WAITING_FOR_TYPE) {
-            typeGoneAt = state.version();
-        }
         if (state.equals(last)) {
             return;
         }
@@ -110,10 +106,9 @@ final class WatchProperties {
     }
 
     private void atomic(Indexer.State state) {
-        boolean typeGone = state.base().isEmpty() && state.version().equals(typeGoneAt);
         List<SortedTree<ObjectKey, RawObject>> histories = truth.at(state.version());
-        if (state.version().isEmpty() || typeGone || !state.holes().equals(Indexer.Holes.NONE) || histories.isEmpty()) {
-            return; // before the first list; a type that went with its objects; a list that could not say all
+        if (state.version().isEmpty() || !state.holes().equals(Indexer.Holes.NONE) || histories.isEmpty()) {
+            return; // before the first list; a list that could not say all
         }
         Map<ObjectKey, String> known = readable(state.base().entries());
         List<Map<ObjectKey, String>> had = new ArrayList<>();

@@ -8,7 +8,6 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.OwnerRef;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.WatchFrame;
-import io.homeostat.informer.InformerState.Phase;
 import io.homeostat.informer.ResourceEventHandler.Merged;
 import io.homeostat.virtualruntime.SeedFailed;
 import io.homeostat.virtualruntime.VirtualProcess;
@@ -176,7 +175,7 @@ class WatchPropertiesTest {
     private final TestObject a = TestObject.of("a", "u1", 10);
 
     private void see(Indexer store) {
-        properties.observe(new View<>(store.state(), TestObject.DECODER), Phase.WATCHING);
+        properties.observe(new View<>(store.state(), TestObject.DECODER));
     }
 
     private void list(Indexer store, long version, TestObject... objects) {

@@ -95,8 +95,7 @@ final class Witness implements ResourceEventHandler<Gadget> {
             epoch = now;
             ended.clear();
         }
-        // An own write that went with its type is told whatever its version.
-        if (sight.epoch() == 0 && sight.informer.snapshot().epoch() == 0 && play.server.removals == 0) {
+        if (sight.epoch() == 0 && sight.informer.snapshot().epoch() == 0) {
             String stored = sight.newestBase(object.uid());
             String version = sight.informer.snapshot().resourceVersion();
             if (Indexer.older(version, object.resourceVersion())
