@@ -496,6 +496,9 @@ final class Reflector {
         private boolean open;
         private boolean said;
         private boolean marked;
+        /** Whether it has brought a change: then it is no refusal, however soon it ends. */
+        private boolean fruitful;
+
         private int demanded;
 
         WatchStream(String from, @Nullable Collecting collecting) {
@@ -633,6 +636,8 @@ final class Reflector {
                 if (frame instanceof WatchFrame.Event event) {
                     said = true;
                     if (collecting == null) {
+                        fruitful = true;
+                        briefBreaks = 0;
                         events.add(event);
                     } else if (event.kind() == WatchFrame.Kind.DELETED) {
                         collecting.remove(event.object());
@@ -736,6 +741,8 @@ final class Reflector {
                 emptyEnds = 0;
                 ApiException cause = ended("at once, with nothing said, a second time");
                 then(() -> backOff(verb(), cause, Reflector.this::sync));
+            } else if (brief() && fruitful) {
+                then(() -> pause(PROBING.delay(1, random), Reflector.this::watch));
             } else if (empty || brief()) {
                 then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::watch));
             } else {
@@ -783,7 +790,7 @@ final class Reflector {
                 then(() -> retry(verb(), cause, Reflector.this::syncFresh));
             } else if (!initial && cause instanceof ApiException.NotFound) {
                 then(() -> retry(verb(), cause, Reflector.this::syncFresh));
-            } else if (!initial && open && brief() && ++briefBreaks > 1) {
+            } else if (!initial && open && brief() && !fruitful && ++briefBreaks > 1) {
                 then(() -> again(verb(), cause, Reflector.this::watch));
             } else if (!initial) {
                 then(() -> retry(verb(), cause, Reflector.this::watch));

@@ -370,6 +370,27 @@ class InformerTest {
     }
 
     @Test
+    void aPathThatBreaksEveryWatchSoonIsFollowedAsLongAsEachBringsSomething() {
+        SharedInformer<ConfigMap> informer = synced();
+        server.breaksOff = true;
+        server.cut();
+        for (int i = 0; i < 40; i++) {
+            server.put("x");
+            within(Duration.ofSeconds(2), () -> same(informer));
+        }
+    }
+
+    @Test
+    void watchesThatEndSoonAreOpenedAgainSoonAsLongAsEachBringsSomething() {
+        SharedInformer<ConfigMap> informer = synced();
+        for (int i = 0; i < 40; i++) {
+            server.put("x");
+            within(Duration.ofSeconds(2), () -> same(informer));
+            server.end();
+        }
+    }
+
+    @Test
     void aListThatMayNotNameAVersionIsAskedForWithoutOne() {
         server.put("a");
         server.refusal = (request, number) -> request.initialEvents()
