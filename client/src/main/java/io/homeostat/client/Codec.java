@@ -24,16 +24,21 @@ import tools.jackson.databind.json.JsonMapper;
  * <p>Unknown fields never fail a decode. Model classes of fabric8 keep them ({@code additionalProperties}); a class of a user's own keeps
  * what it has a place for, and the rest is in {@link RawObject#bytes} only: what writes back must send differences (D34).
  *
- * <p><b>Threads.</b> Any. <b>Memory.</b> One reader for each class decoded. <b>Failure.</b> {@link ApiException.Undecodable} without a
+ * <p><b>Threads.</b> Any. <b>Memory.</b> One reader for each class decoded, for all clients of the JVM. <b>Failure.</b> {@link ApiException.Undecodable} without a
  * cause: Jackson's texts quote values.
  */
 final class Codec {
+    /** One for all clients: what Jackson finds out about a class costs far more than an object of it. */
+    static final Codec SHARED = new Codec();
+
     private static final int LONGEST_PATH = 300;
 
     private final ObjectMapper mapper = new Fabric8().mapper();
     // Map.of iterates in another order in every JVM: equal objects must be equal bytes, and a seed the same trace.
     private final ObjectWriter writer = mapper.writer().with(SerializationFeature.ORDER_MAP_ENTRIES_BY_KEYS);
     private final ConcurrentHashMap<Class<?>, ObjectReader> readers = new ConcurrentHashMap<>();
+
+    private Codec() {}
 
     /** Gives access to the mapper that fabric8 configures. */
     private static final class Fabric8 extends KubernetesSerialization {

@@ -1,8 +1,6 @@
 package io.homeostat.client;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
-import java.util.Objects;
-import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /** {@link WireFormat} of {@code application/json}. */
@@ -13,9 +11,6 @@ final class JsonWireFormat implements WireFormat {
     static final int MAX_OBJECT_BYTES = 8 * 1024 * 1024;
 
     private final int limit;
-
-    /** Made at the first use: a client that only follows metadata never loads Jackson's databind. */
-    private final AtomicReference<@Nullable Codec> codec = new AtomicReference<>();
 
     JsonWireFormat() {
         this(MAX_OBJECT_BYTES);
@@ -126,22 +121,15 @@ final class JsonWireFormat implements WireFormat {
         return uid;
     }
 
+    // Codec is loaded at the first use: a client that only follows metadata never loads Jackson's databind.
+
     @Override
     public byte[] encode(HasMetadata object) {
-        return codec().encode(object);
+        return Codec.SHARED.encode(object);
     }
 
     @Override
     public <T extends HasMetadata> T decode(ResourceType<T> type, byte[] json, ObjectKey key, String resourceVersion) {
-        return codec().decode(type, json, key, resourceVersion);
-    }
-
-    private Codec codec() {
-        Codec known = codec.get();
-        if (known != null) {
-            return known;
-        }
-        codec.compareAndSet(null, new Codec());
-        return Objects.requireNonNull(codec.get(), "a codec that was set");
+        return Codec.SHARED.decode(type, json, key, resourceVersion);
     }
 }

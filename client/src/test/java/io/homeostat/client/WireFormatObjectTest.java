@@ -298,7 +298,7 @@ class WireFormatObjectTest {
             there.put("key-" + i, "v");
             back.put("key-" + (19 - i), "v");
         }
-        Codec codec = new Codec();
+        Codec codec = Codec.SHARED;
         assertThat(codec.encode(new ConfigMapBuilder().withData(there).build()))
                 .isEqualTo(codec.encode(new ConfigMapBuilder().withData(back).build()));
     }
