@@ -30,8 +30,9 @@ import org.jspecify.annotations.Nullable;
  *            start                  refused (400, 405, 415, 422), no progress, broken 3 times
  *   IDLE ───────────► STREAMING ──────────────────────────────► LISTING ◄────────────┐
  *                     (WatchList) ◄── 410 on the watch,          (pages)              │
- *                        │            two torn frames at one        │                 │
- *           end bookmark │            version, two empty watches,   │ last page       │
+ *                        │            two frames at one version     │                 │
+ *           end bookmark │            that are torn or errors of    │ last page       │
+ *                        │            the server, two empty watches,│                 │
  *                        │            one that never said a word    │                 │
  *                        ▼                                          ▼                 │
  *                     WATCHING ◄──────────────────────────────── WATCHING            │
@@ -168,7 +169,9 @@ final class Reflector {
     private int emptyEnds;
     private int briefBreaks;
     private long outageSince;
-    private String tornAt = "";
+    /** The version from which a watch could not go on, since what came next was torn or an error of the server. */
+    private String stuckAt = "";
+
     private long relists;
 
     Reflector(EngineRuntime runtime, ApiClient client, ResourceType<?> type, Query selection, Lane lane, Cache cache) {
@@ -652,7 +655,7 @@ final class Reflector {
                     }
                 } else if (frame instanceof WatchFrame.Failure failure) {
                     flush(events);
-                    broken(failure.cause());
+                    told(failure.cause());
                     return;
                 } else if (frame instanceof WatchFrame.Unscannable unscannable) {
                     if (collecting == null && skipsUnread) {
@@ -714,16 +717,34 @@ final class Reflector {
         private void torn(WatchFrame.Unscannable frame) {
             cache.unread(frame.problem(), frame.key());
             then(() -> {
-                String version = cache.version();
-                if (version.equals(tornAt)) {
-                    tornAt = "";
+                if (stuckAgain()) {
                     answers++;
                     pause(ANSWERED.delay(answers, random), Reflector.this::sync);
                 } else {
-                    tornAt = version;
                     watch();
                 }
             });
+        }
+
+        /**
+         * An ERROR frame. One of the server itself may come again for every watch from here, say when it cannot decode an object that was
+         * deleted by force (StoreReadError, KEP-3926): then only a list leads past it.
+         */
+        private void told(ApiException cause) {
+            if (collecting == null
+                    && (cause instanceof ApiException.ServerError || cause instanceof ApiException.Malformed)) {
+                then(() -> backOff(verb(), cause, stuckAgain() ? Reflector.this::sync : Reflector.this::watch));
+            } else {
+                broken(cause);
+            }
+        }
+
+        /** Whether the last watch that could not go on stopped at this very version. */
+        private boolean stuckAgain() {
+            String version = cache.version();
+            boolean again = version.equals(stuckAt);
+            stuckAt = again ? "" : version;
+            return again;
         }
 
         @Override

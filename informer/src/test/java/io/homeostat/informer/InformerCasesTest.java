@@ -153,6 +153,27 @@ class InformerCasesTest {
     }
 
     @Test
+    void whatAReaderDoesToItsObjectNobodyElseSees_SI28() {
+        server.put("a");
+        List<CachedObject<ConfigMap>> told = new ArrayList<>();
+        informer.addHandler("changes what it is told", new Recording() {
+            @Override
+            public void onAdd(CachedObject<ConfigMap> object, Phase phase, Merged<ConfigMap> merged) {
+                told.add(object);
+                object.object().getMetadata().setName("changed by a handler");
+            }
+        });
+        synced();
+        CachedObject<ConfigMap> read = informer.snapshot().list().get(0);
+        assertThat(told.get(0).object().getMetadata().getName()).isEqualTo("changed by a handler");
+        assertThat(read.object().getMetadata().getName()).isEqualTo("a");
+        read.object().getMetadata().setName("changed by a reader");
+        assertThat(informer.snapshot().list().get(0).object().getMetadata().getName())
+                .isEqualTo("a");
+        assertThat(read.copy().getMetadata().getName()).isEqualTo("a");
+    }
+
+    @Test
     void nothingKeepsAVersionThatWasReplaced() {
         for (int i = 0; i < 40; i++) {
             server.put("x" + i);

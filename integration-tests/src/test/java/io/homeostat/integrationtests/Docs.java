@@ -29,6 +29,11 @@ final class Docs {
     private static final Pattern ROW = Pattern.compile("\\|\\s*(P-[A-Z]+\\d+)\\s*\\|.*");
     private static final Pattern LINK = Pattern.compile("\\]\\(([^)#\\s]+)(#[^)]*)?\\)");
     private static final Pattern CASE = Pattern.compile("\\|\\s*((?:RF|FQ|CT|SI|ST)\\d\\d)\\b[^|]*\\|.*");
+    private static final Pattern FAULT = Pattern.compile("\\|\\s*(L?\\d+)\\s*\\|.*");
+    private static final Pattern LINE = Pattern.compile("`((?:row \\d+|P-C\\d+|X\\d+)[^`:]*: [^`]+)`");
+    /** The tables of faults whose lines pages may name. */
+    private static final List<String> TABLES = List.of("CacheUnderFireTest.java", "CacheUnderServerFaultsTest.java");
+
     private static final String NOT_YET = "not yet";
 
     private final Path root;
@@ -170,14 +175,44 @@ final class Docs {
         return mistakes;
     }
 
+    /** Faults whose row names neither a test nor a line of a table of faults nor {@value #NOT_YET}, and lines that no table has. */
+    List<String> faultsWithoutProof(Path page) {
+        List<String> tables = TABLES.stream()
+                .flatMap(name -> sources(name).stream())
+                .map(Docs::text)
+                .toList();
+        List<String> mistakes = new ArrayList<>();
+        List<String> lines = lines(page);
+        for (int i = 0; i < lines.size(); i++) {
+            String where = root.relativize(page) + ":" + (i + 1);
+            boolean named = TEST.matcher(lines.get(i)).find();
+            Matcher line = LINE.matcher(lines.get(i));
+            while (line.find()) {
+                named = true;
+                String name = line.group(1);
+                if (tables.stream().noneMatch(table -> table.contains('"' + name + '"'))) {
+                    mistakes.add(where + ": no table of faults has the line \"" + name + "\"");
+                }
+            }
+            Matcher row = FAULT.matcher(lines.get(i));
+            if (row.matches() && !named && !lines.get(i).contains(NOT_YET)) {
+                mistakes.add(where + ": row " + row.group(1) + " names no test and does not say \"" + NOT_YET + "\"");
+            }
+        }
+        return mistakes;
+    }
+
     private boolean exists(String type, String method) {
+        Pattern declared = Pattern.compile("\\s" + method + "\\(");
+        return sources(type + ".java").stream()
+                .anyMatch(file -> declared.matcher(text(file)).find());
+    }
+
+    private List<Path> sources(String name) {
         try (Stream<Path> files = Files.walk(root, 10)) {
-            return files.filter(file -> file.endsWith(type + ".java"))
-                    .anyMatch(file -> Pattern.compile("\\s" + method + "\\(")
-                            .matcher(text(file))
-                            .find());
+            return files.filter(file -> file.endsWith(name)).toList();
         } catch (IOException e) {
-            throw new UncheckedIOException("Cannot look for " + type + " under " + root, e);
+            throw new UncheckedIOException("Cannot look for " + name + " under " + root, e);
         }
     }
 

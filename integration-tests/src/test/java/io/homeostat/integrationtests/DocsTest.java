@@ -39,7 +39,7 @@ final class DocsTest {
         Path cases = Docs.repository().resolve("docs/client-go-cases.md");
 
         assertThat(docs.casesWithoutAnswer(cases)).isEmpty();
-        for (String group : List.of("FQ:26", "CT:15", "SI:31", "ST:16")) {
+        for (String group : List.of("RF:49", "FQ:26", "CT:15", "SI:31", "ST:16")) {
             for (int i = 1; i <= Integer.parseInt(group.substring(3)); i++) {
                 assertThat(cases)
                         .content()
@@ -60,6 +60,37 @@ final class DocsTest {
 
         assertThat(new Docs(root).casesWithoutAnswer(page))
                 .containsExactly("cases.md:3: FQ04 names no test and does not say why it does not apply");
+    }
+
+    @Test
+    void everyFaultHasItsTests() {
+        Path faults = Docs.repository().resolve("docs/faults.md");
+
+        assertThat(docs.faultsWithoutProof(faults)).isEmpty();
+        for (int row = 1; row <= 40; row++) {
+            assertThat(faults).content().containsPattern("(?m)^\\| " + row + " \\|");
+        }
+        for (int line = 1; line <= 13; line++) {
+            assertThat(faults).content().containsPattern("(?m)^\\| L" + line + " \\|");
+        }
+    }
+
+    @Test
+    void faultWithoutTestAndLineThatNoTableHasAreFound(@TempDir Path root) throws IOException {
+        write(root, "CacheUnderFireTest.java", "\"row 1: the server is away\"");
+        Path page = write(
+                root,
+                "faults.md",
+                "| 1 | away | waits | K `row 1: the server is away` |",
+                "| 2 | cut | drops it | K `row 2: a list is cut` |",
+                "| L3 | refused | lists | |",
+                "| 4 | silent | notices | `ReflectorTest.notices` |",
+                "| 5 | slow | waits | not yet |");
+
+        assertThat(new Docs(root).faultsWithoutProof(page))
+                .containsExactly(
+                        "faults.md:2: no table of faults has the line \"row 2: a list is cut\"",
+                        "faults.md:3: row L3 names no test and does not say \"not yet\"");
     }
 
     @Test
