@@ -82,12 +82,6 @@ record PemKey(String algorithm, byte[] pkcs8) {
         return KeyFactory.getInstance(algorithm).generatePrivate(new PKCS8EncodedKeySpec(pkcs8));
     }
 
-    /** The key as PEM, PKCS#8. */
-    String toPem() {
-        return "-----BEGIN PRIVATE KEY-----\n"
-                + Base64.getMimeEncoder(64, new byte[] {'\n'}).encodeToString(pkcs8) + "\n-----END PRIVATE KEY-----\n";
-    }
-
     /** The algorithm only. */
     @Override
     public String toString() {

@@ -7,7 +7,10 @@ import java.util.concurrent.CompletionStage;
  * The one way to an API server: HTTP requests and answers as raw headers and bytes, bodies as streams of chunks.
  *
  * <p>A transport adds authentication and the server's address, and nothing else: it does not retry, redirect, decompress, cache or
- * time out. Faults, metrics, traces and the write gate hook in by decorating this interface.
+ * time out, with two exceptions that belong to authentication. A call that is answered 401 may be sent once more, with credentials
+ * that were read anew and are others by then: the server looks at who asks before it does anything, so nothing is done twice. And a
+ * {@link HttpCall.Kind#STREAM} may be told {@link AnswerListener#end} after any chunk, inside a frame too, because client certificates or authorities
+ * have changed and it has to move to a new connection: whoever watches goes on from the last version, as after any end. Faults, metrics, traces and the write gate hook in by decorating this interface.
  *
  * <p><b>Order.</b> For one exchange: {@code head}, then {@code chunk}*, then {@code end}; or {@code failed} at any point, once,
  * last. Calls on one listener never overlap. <b>Threads.</b> {@link #open} may be called from any thread and never blocks. A
@@ -53,7 +56,7 @@ public interface Transport extends AutoCloseable {
         /** Bytes of the body, as they came from the wire; the array is the listener's from now on. */
         void chunk(byte[] bytes);
 
-        /** The body ended as HTTP says it should. Needs no demand. */
+        /** The body ended as HTTP says it should, or a stream is to be opened anew (see {@link Transport}). Needs no demand. */
         void end();
 
         /** The request could not be sent, or the answer broke off. */
