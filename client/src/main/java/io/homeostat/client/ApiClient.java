@@ -120,7 +120,11 @@ public interface ApiClient {
     /** Applies (server-side apply); {@code subresource} is {@code ""} or {@code "status"}. */
     CompletionStage<RawObject> apply(ResourceType<?> type, ObjectKey key, String subresource, Apply how, byte[] json);
 
-    /** Deletes. The object when a finalizer or grace period holds it; null when it is gone. */
+    /**
+     * Deletes. The object when a finalizer or grace period holds it; null when it is gone. An answer of success that names no object
+     * (a 204, an empty body) is checked with a GET: when the object is still there and not on its way, or that cannot be told, the
+     * outcome is {@link ApiException.OutcomeUnknown}.
+     */
     CompletionStage<@Nullable RawObject> delete(ResourceType<?> type, ObjectKey key, Delete how);
 
     /** Lists one page, item by item; {@code lane} gets the callbacks. */

@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
@@ -47,6 +48,8 @@ final class HttpApiClient implements ApiClient {
      * Invariants
      * - A write whose stage failed with anything but OutcomeUnknown was not done, as far as the server's word goes: an answer that
      *   leaves it open (ApiErrors.ofAnswer), or that cannot be read, is an OutcomeUnknown.
+     * - A delete is told as one only after the server has named the object that went or waits, or has shown on a question that it
+     *   has no such object.
      * - A write that reached the transport is never given to it again; the transport repeats what was answered 401 only.
      * - If the answer of a successful write reaches this process before the deadline, every observer is told, whoever waits.
      */
@@ -146,11 +149,55 @@ final class HttpApiClient implements ApiClient {
     public CompletionStage<@Nullable RawObject> delete(ResourceType<?> type, ObjectKey key, Delete how) {
         Write write = new Write(Write.Verb.DELETE, type, key, "");
         String request = describe(write);
-        return ask(
+        CompletionStage<WireFormat.Deleted> answered = ask(
                 request,
                 write,
                 () -> sent("DELETE", ResourcePath.object(request, type, key, "", Map.of()), JSON, options(how)),
-                answer -> deleted(request, write, how.uid(), answer));
+                answer -> deleted(request, write, answer));
+        CompletableFuture<@Nullable RawObject> result = new CompletableFuture<>();
+        answered.whenComplete((said, failure) -> {
+            if (failure != null) {
+                result.completeExceptionally(failure);
+            } else if (said.object() == null && said.uid().isEmpty()) {
+                look(request, write, how.uid(), result);
+            } else {
+                result.complete(said.object());
+            }
+        });
+        if (losesInterrupted) {
+            result.whenComplete((done, failure) -> {
+                if (result.isCancelled()) {
+                    answered.toCompletableFuture().cancel(false);
+                }
+            });
+        }
+        return result;
+    }
+
+    /**
+     * A delete was answered with success and with nothing that says of which object: 204, as an aggregated server may answer, or a
+     * proxy's 200 for what it never passed on. Nobody is told that something is gone before the server says so itself.
+     */
+    private void look(String request, Write write, String required, CompletableFuture<@Nullable RawObject> result) {
+        String name = write.key().name();
+        get(write.type(), write.key()).whenComplete((found, problem) -> {
+            boolean gone = found == null
+                    ? problem instanceof ApiException.NotFound missing && missing.misses(name)
+                    : !required.isEmpty() && !found.uid().equals(required);
+            if (gone) {
+                tell(new WriteObserver.Done(write, null, required));
+                result.complete(null);
+            } else if (found != null && found.deletionTimestamp() != null) {
+                tell(new WriteObserver.Done(write, found, found.uid()));
+                result.complete(found);
+            } else {
+                String seen = found == null
+                        ? "success without a word of the object, and then: "
+                                + Objects.requireNonNull(problem).getMessage()
+                        : "success without a word of the object, which is still there and not on its way";
+                result.completeExceptionally(ApiErrors.outcomeUnknown(request, seen, problem));
+            }
+        });
     }
 
     @Override
@@ -376,19 +423,25 @@ final class HttpApiClient implements ApiClient {
         }
         String name = object.key().name();
         boolean generated = write != null && write.verb() == Write.Verb.CREATE && name.startsWith(key.name());
-        if (!name.equals(key.name()) && !generated) {
+        if (!generated) {
+            requireName(request, key, object);
+        }
+        return object;
+    }
+
+    private static void requireName(String request, ObjectKey key, RawObject object) {
+        if (!object.key().name().equals(key.name())) {
             throw new ApiException.Malformed(
                     request,
                     ApiException.Answer.none("the answer is another object, " + printable(object.key())),
                     null);
         }
-        return object;
     }
 
-    private @Nullable RawObject deleted(String request, Write write, String required, HttpAnswer answer) {
-        if (answer.body().length == 0) { // 204, or an aggregated server that says no more
-            tell(new WriteObserver.Done(write, null, required));
-            return null;
+    /** What the answer said, and observers have been told of; nothing when it names no object. */
+    private WireFormat.Deleted deleted(String request, Write write, HttpAnswer answer) {
+        if (answer.body().length == 0) {
+            return new WireFormat.Deleted(null, "");
         }
         WireFormat.Deleted deleted;
         try {
@@ -396,9 +449,15 @@ final class HttpApiClient implements ApiClient {
         } catch (ApiException.Malformed e) {
             throw new ApiException.Malformed(request, e.answer(), e);
         }
+        if (deleted.object() != null) {
+            requireName(request, write.key(), deleted.object());
+        }
+        if (deleted.uid().isEmpty()) {
+            return deleted;
+        }
         RawObject held = deleted.object() == null || gone(deleted.object()) ? null : deleted.object();
-        tell(new WriteObserver.Done(write, held, deleted.uid().isEmpty() ? required : deleted.uid()));
-        return held;
+        tell(new WriteObserver.Done(write, held, deleted.uid()));
+        return new WireFormat.Deleted(held, deleted.uid());
     }
 
     /**

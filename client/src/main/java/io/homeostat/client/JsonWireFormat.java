@@ -94,28 +94,46 @@ final class JsonWireFormat implements WireFormat {
             RawObject object = object(type, json);
             return new Deleted(object, object.uid());
         }
-        return new Deleted(null, uidOfDetails(new JsonCursor(cutter.kept(), 0)));
+        String uid = uidOfSuccess(new JsonCursor(cutter.kept(), 0));
+        if (uid == null) {
+            throw malformed(type, "a Status of a failure in an answer of success");
+        }
+        return new Deleted(null, uid);
+    }
+
+    /** The UID in a Status that says that it was done; null when it says that it was not. */
+    private static @Nullable String uidOfSuccess(JsonCursor cursor) {
+        String uid = "";
+        boolean failure = false;
+        cursor.enter();
+        while (cursor.more()) {
+            if (cursor.keyIs("details")) {
+                uid = uidOfDetails(cursor);
+            } else if (cursor.keyIs("status")) {
+                failure = "Failure".equals(cursor.memberText());
+            } else {
+                cursor.toValue();
+                cursor.skip();
+            }
+        }
+        return failure ? null : uid;
     }
 
     private static String uidOfDetails(JsonCursor cursor) {
         String uid = "";
+        cursor.toValue();
+        if (cursor.peek() != '{') {
+            cursor.skip();
+            return uid;
+        }
         cursor.enter();
         while (cursor.more()) {
-            boolean details = cursor.keyIs("details");
-            cursor.toValue();
-            if (!details || cursor.peek() != '{') {
+            if (cursor.keyIs("uid")) {
+                String found = cursor.memberText();
+                uid = found == null ? "" : found;
+            } else {
+                cursor.toValue();
                 cursor.skip();
-                continue;
-            }
-            cursor.enter();
-            while (cursor.more()) {
-                if (cursor.keyIs("uid")) {
-                    String found = cursor.memberText();
-                    uid = found == null ? "" : found;
-                } else {
-                    cursor.toValue();
-                    cursor.skip();
-                }
             }
         }
         return uid;

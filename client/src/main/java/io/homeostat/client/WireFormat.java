@@ -38,7 +38,7 @@ interface WireFormat {
     /**
      * The answer to a delete.
      *
-     * @throws ApiException.Malformed when it is neither a Status nor an object of {@code type}
+     * @throws ApiException.Malformed when it is neither a Status of success nor an object of {@code type}
      */
     Deleted deleted(ResourceType<?> type, byte[] json);
 

@@ -19,7 +19,8 @@ public interface WriteObserver {
      * A write the server has done.
      *
      * @param write what was asked
-     * @param object the answered object at its new version; null when the object is gone (a delete answered by a Status)
+     * @param object the answered object at its new version; null when the object is gone (a delete answered by a Status, or by
+     *     nothing and then a GET by NotFound)
      * @param uid the object's UID, {@code ""} when the answer did not say
      */
     @Spi

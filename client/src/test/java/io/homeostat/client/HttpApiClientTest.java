@@ -491,21 +491,119 @@ class HttpApiClientTest {
                 configMap("a", "8")
                         .replace(
                                 "\"uid\"",
-                                "\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"finalizers\":[\"x/y\"],\"uid\""),
-                ""));
+                                "\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"finalizers\":[\"x/y\"],\"uid\"")));
         ScriptedServer server = server(peer -> peer.answer(200, answers.remove(0)));
         ApiClient client = client(server);
         client.observeWrites(told::add);
 
         assertThat(done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY))).isNull();
         RawObject held = done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY));
-        assertThat(done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY))).isNull();
 
         assertThat(held).isNotNull();
-        assertThat(told).hasSize(3);
+        assertThat(told).hasSize(2);
         assertThat(told.get(0).uid()).isEqualTo("u-9");
         assertThat(told.get(0).object()).isNull();
         assertThat(told.get(1).object()).isNotNull();
+    }
+
+    /** What a server, or a proxy in its place, may answer to a delete with 200 and without naming an object. */
+    private static final String SUCCESS =
+            "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Success\"}";
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", SUCCESS})
+    void deleteThatIsAnsweredWithoutNamingTheObjectIsLookedUp(String answer) {
+        List<WriteObserver.Done> told = new ArrayList<>();
+        List<String> found = new ArrayList<>();
+        ScriptedServer server = server(peer -> {
+            if (peer.call.method().equals("DELETE")) {
+                peer.answer(200, answer);
+            } else if (found.isEmpty()) {
+                peer.answer(404, status(404, "NotFound", ",\"details\":{\"name\":\"a\"}"));
+            } else {
+                peer.answer(200, found.get(0));
+            }
+        });
+        ApiClient client = client(server);
+        client.observeWrites(told::add);
+
+        assertThat(done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.of("u-a"))))
+                .isNull();
+        assertThat(told).hasSize(1);
+        assertThat(told.get(0).object()).isNull();
+        assertThat(told.get(0).uid()).isEqualTo("u-a");
+
+        found.add(configMap("a", "8")
+                .replace("\"uid\"", "\"deletionTimestamp\":\"2026-01-01T00:00:00Z\",\"finalizers\":[\"x/y\"],\"uid\""));
+        RawObject held = done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.of("u-a")));
+        assertThat(held).isNotNull();
+        assertThat(told).hasSize(2);
+        assertThat(told.get(1).object()).isEqualTo(held);
+
+        found.set(0, configMap("a", "8"));
+        assertThat(done(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.of("an earlier one"))))
+                .isNull();
+        assertThat(told).hasSize(3);
+        assertThat(told.get(2).uid()).isEqualTo("an earlier one");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", SUCCESS})
+    void deleteThatAProxyAnsweredAndNeverPassedOnIsToldToNobodyAndItsOutcomeIsOpen(String answer) {
+        List<WriteObserver.Done> told = new ArrayList<>();
+        ScriptedServer server =
+                server(peer -> peer.answer(200, peer.call.method().equals("DELETE") ? answer : configMap("a", "8")));
+        ApiClient client = client(server);
+        client.observeWrites(told::add);
+
+        for (ApiClient.Delete how : List.of(ApiClient.Delete.of("u-a"), ApiClient.Delete.ANY)) {
+            assertThat(failure(client.delete(CONFIG_MAPS, KEY, how)))
+                    .isInstanceOf(ApiException.OutcomeUnknown.class)
+                    .hasMessageContaining("still there");
+        }
+        assertThat(told).isEmpty();
+        assertThat(server.calls.stream().map(HttpCall::method)).containsExactly("DELETE", "GET", "DELETE", "GET");
+    }
+
+    @Test
+    void deleteThatNamedNoObjectAndCannotBeLookedUpIsOpen() {
+        List<WriteObserver.Done> told = new ArrayList<>();
+        ScriptedServer server = server(peer -> {
+            if (peer.call.method().equals("DELETE")) {
+                peer.answer(204, "");
+            } else {
+                peer.answer(404, "404 page not found"); // of the type, not of the object
+            }
+        });
+        ApiClient client = client(server);
+        client.observeWrites(told::add);
+
+        assertThat(failure(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.of("u-a"))))
+                .isInstanceOf(ApiException.OutcomeUnknown.class);
+        assertThat(told).isEmpty();
+    }
+
+    @Test
+    void deleteAnsweredWithSomethingElseIsToldToNobodyAndItsOutcomeIsOpen() {
+        List<WriteObserver.Done> told = new ArrayList<>();
+        List<String> answers = new ArrayList<>(List.of(
+                "<html>welcome</html>",
+                "{}",
+                "[]",
+                configMap("b", "8"),
+                configMap("a", "8").replace("ConfigMap", "Table"),
+                status(500, "InternalError", ",\"details\":{\"name\":\"a\",\"uid\":\"u-a\"}")));
+        ScriptedServer server = server(peer -> peer.answer(200, answers.remove(0)));
+        ApiClient client = client(server);
+        client.observeWrites(told::add);
+
+        while (!answers.isEmpty()) {
+            String answer = answers.get(0);
+            assertThat(failure(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.of("u-a"))))
+                    .as(answer)
+                    .isInstanceOf(ApiException.OutcomeUnknown.class);
+        }
+        assertThat(told).isEmpty();
     }
 
     @ParameterizedTest
