@@ -159,9 +159,12 @@ final class Watcher {
         return new Frame("DELETED", new Stored(before.key, change.revision(), old), null);
     }
 
-    /** Says how far the stream is; {@code initialEventsEnd} marks the end of the initial events. */
+    /**
+     * Says how far the stream is; {@code initialEventsEnd} marks the end of the initial events. Who asked from a version that is still
+     * to come hears nothing until then, as in cacheWatcher.process of apiserver.
+     */
     void bookmark(long revision, boolean initialEventsEnd) {
-        if (!ended) {
+        if (!ended && revision >= after) {
             queue.add(new Frame("BOOKMARK", null, rendering.bookmark(kind, revision, initialEventsEnd)));
             exempt++;
             pump();

@@ -116,6 +116,15 @@ class SimulatorTest {
     }
 
     @Test
+    void watchFromAVersionThatIsStillToComeIsToldNothingNotEvenByBookmarks() {
+        Client.Stream watch = client.watch(
+                CONFIG_MAPS + "?watch=true&resourceVersion=999999&allowWatchBookmarks=true&timeoutSeconds=200");
+        world.runFor(Duration.ofSeconds(201));
+        assertThat(watch.ended).isTrue();
+        assertThat(watch.seen()).isEmpty();
+    }
+
+    @Test
     void bookmarksComeEveryMinuteAndBeforeTheEnd() {
         Client.Stream watch =
                 client.watch(CONFIG_MAPS + "?watch=true&resourceVersion=1&allowWatchBookmarks=true&timeoutSeconds=200");
