@@ -40,8 +40,7 @@ final class TransportFailures {
 
     private static boolean beforeSending(@Nullable Throwable cause) {
         // The handshake comes first, so its failure means that nothing was sent. Under TLS 1.3 a server's refusal of
-        // our
-        // certificate comes later, as another SSLException: that one is a MAYBE.
+        // our certificate comes later, as another SSLException: that one is a MAYBE.
         for (Throwable t = cause; t != null; t = t.getCause()) {
             if (t instanceof ConnectException
                     || t instanceof HttpConnectTimeoutException

@@ -423,9 +423,8 @@ public final class ControllerSpec<R extends HasMetadata> {
                     | ApiException.Invalid
                     | ApiException.BadRequest
                     | IllegalStateException refused) {
-                // No right, a schema that has no place for it, no subresource: no repetition mends that, and the
-                // reconciler
-                // has done its part.
+                // No right, a schema that has no place for it, no subresource: no repetition mends that, and
+                // the reconciler has done its part.
                 attempt.logger().warn("its conditions cannot be written: {}", Texts.of(refused));
             }
             return result;

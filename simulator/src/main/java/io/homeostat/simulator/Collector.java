@@ -58,8 +58,7 @@ final class Collector {
         server.onChange(collector::changed);
     }
 
-    // ---------------------------------------------------------------------------------------------------- what
-    // happened
+    // What happened
 
     private void changed(StoredChange change) {
         ResourceKind kind = change.kind();
@@ -168,7 +167,7 @@ final class Collector {
         }
     }
 
-    // ---------------------------------------------------------------------------------------------------- owners
+    // Owners
 
     private void collect(Registry registry, Place place, Stored object) {
         ObjectNode metadata = Writes.metadataOf(object.tree);
@@ -333,7 +332,7 @@ final class Collector {
         }
     }
 
-    // ---------------------------------------------------------------------------------------------------- namespaces
+    // Namespaces
 
     private void emptyNamespace(Registry namespaces, Stored namespace) {
         boolean empty = true;
@@ -360,7 +359,7 @@ final class Collector {
         }
     }
 
-    // ---------------------------------------------------------------------------------------------------- definitions
+    // Definitions
 
     /** Serves what a definition defines; ends it when the definition is gone. */
     private void definition(StoredChange change) {

@@ -462,8 +462,7 @@ final class Writes {
         validate(kind, live.name, object, old, subresource);
         ObjectNode stored = Trees.withOwnMetadata(toStorage(registry, object));
         if (live.beingDeleted() && Trees.strings(metadata, "finalizers").isEmpty() && removable(registry, metadata)) {
-            // the last finalizer went: the answer is the object as it was stored last, the deletion takes the next
-            // revision
+            // the last finalizer went: the answer is the object as stored last, the deletion takes another revision
             if (!options.dryRun()) {
                 remove(registry, live, stored);
             }
