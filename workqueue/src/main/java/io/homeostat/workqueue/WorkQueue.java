@@ -38,9 +38,9 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p><b>Order.</b> First ready, first out, among keys of one {@link Priority}; a {@code BACKGROUND} key goes behind the
- * {@code NORMAL} ones until it has waited for the ageing time longer than they did, so the wait of every key is bounded by what
- * became ready before it and within the ageing time after it. A key is never handed out while it is held. Delayed keys become
- * ready in the order they are due.
+ * {@code NORMAL} ones until it has waited for the ageing time longer than they did. From then on every {@value #SHARE}th key handed out is
+ * such a one: neither does an endless load of changes starve the background, nor does a long list, all of which has aged, hold up a change. A
+ * key is never handed out while it is held. Delayed keys become ready in the order they are due.
  *
  * <p><b>Failures.</b> {@link #retry} waits as {@link Config#backoff} says for the failures in a row, above one second with full
  * jitter on what exceeds the second. An {@code add} during that wait brings the key forward, but not closer than
@@ -84,7 +84,7 @@ public final class WorkQueue<K> {
      *
      * @param backoff waits of a failing key, before the jitter described at the class; its own jitter should be 0
      * @param holdOff the closest an {@code add} brings a failing key to its last failure, when its backoff is longer
-     * @param ageing how much longer than a {@code NORMAL} key a {@code BACKGROUND} one waits
+     * @param ageing how much longer than a {@code NORMAL} key a {@code BACKGROUND} one waits before it has its share
      */
     @Stable
     public record Config(Backoff backoff, Duration holdOff, Duration ageing) {
@@ -105,14 +105,16 @@ public final class WorkQueue<K> {
 
     // Invariants, whenever the lock is free:
     // - entries holds exactly the live keys; an entry is DELAYED, READY or HELD.
-    // - READY ⇔ in the ready set of its priority, and nowhere else. DELAYED ⇒ in the heap. HELD ⇒ in held; in
-    // the heap
-    //   only when a later look was asked for. again ⇒ HELD, and not in the heap.
+    // - READY ⇔ in the ready set of its priority, and nowhere else. DELAYED ⇒ in the heap. HELD ⇒ in held; in the
+    //   heap only when a later look was asked for. again ⇒ HELD, and not in the heap.
     // - causes is present exactly when a next run is certain: READY, DELAYED, or HELD with again or in the heap.
     // - If something is ready, or the heap has a head that no timer is armed for, a turn is scheduled or running, or
-    // the consumer was
-    //   called since. The timer is never armed later than the head is due once the turns that are scheduled have run.
+    //   the consumer was called since. The timer is never armed later than the head is due once the turns that are
+    //   scheduled have run.
     // - After shutdown the heap is empty; after STOP the ready sets are too.
+
+    /** Of keys handed out while changes wait, every so manyth may be one of the background that has aged. */
+    static final int SHARE = 4;
 
     private static final int DUE_PER_LOCK = 256;
 
@@ -139,6 +141,10 @@ public final class WorkQueue<K> {
 
     @GuardedBy("lock")
     private final Set<Entry<K>> held = new LinkedHashSet<>(); // in the order they were handed out
+
+    /** How many changes have gone since the background had its share. */
+    @GuardedBy("lock")
+    private int sinceShare = SHARE;
 
     @GuardedBy("lock")
     private boolean turnScheduled;
@@ -666,7 +672,13 @@ public final class WorkQueue<K> {
         if (fast == null || slow == null) {
             return fast == null ? slow : fast;
         }
-        return fast.readySince - slow.readySince > config.ageing.toNanos() ? slow : fast;
+        boolean aged = fast.readySince - slow.readySince > config.ageing.toNanos();
+        if (aged && sinceShare >= SHARE - 1) {
+            sinceShare = 0;
+            return slow;
+        }
+        sinceShare = Math.min(SHARE, sinceShare + 1);
+        return fast;
     }
 
     private static <K> @Nullable Entry<K> first(Set<Entry<K>> ready) {

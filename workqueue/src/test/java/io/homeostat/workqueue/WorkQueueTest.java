@@ -16,6 +16,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
 import java.util.function.LongSupplier;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class WorkQueueTest {
@@ -467,6 +468,19 @@ class WorkQueueTest {
         runtime.pass(Duration.ofSeconds(31));
         queue.add("newer", "changed");
         assertThat(pollAll()).containsExactly("old", "newer");
+    }
+
+    @Test
+    void changeIsServedSoonThoughALongListHasAged() {
+        for (int i = 0; i < 1_000; i++) {
+            queue.add("listed" + i, "list", Priority.BACKGROUND);
+        }
+        runtime.pass(Duration.ofSeconds(40));
+        List<String> changes = List.of("c0", "c1", "c2", "c3", "c4", "c5");
+        changes.forEach(key -> queue.add(key, "changed"));
+        List<String> first = Stream.generate(() -> poll().key()).limit(8).toList();
+        assertThat(first).containsExactly("listed0", "c0", "c1", "c2", "listed1", "c3", "c4", "c5");
+        assertThat(poll().key()).as("when no change waits").isEqualTo("listed2");
     }
 
     @Test
