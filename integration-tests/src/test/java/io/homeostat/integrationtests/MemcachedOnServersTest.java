@@ -1,9 +1,12 @@
 package io.homeostat.integrationtests;
 
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
 import io.homeostat.examples.memcached.MemcachedOperator;
 import io.homeostat.testkit.Backend;
 import io.homeostat.testkit.Cluster;
 import io.homeostat.testkit.OperatorTest;
+import java.util.List;
 import java.util.function.Consumer;
 
 /** The scenarios over sockets: on the simulator, and on a real kube-apiserver with its controllers. */
@@ -19,6 +22,21 @@ class MemcachedOnServersTest {
     @OperatorTest
     void objectGetsItsDeploymentServiceAndStatus(Cluster cluster) {
         play(cluster, MemcachedScenarios::objectGetsItsDeploymentServiceAndStatus);
+    }
+
+    /** What has no place in the names and labels of its children is refused at once. */
+    @OperatorTest
+    void nameThatNoServiceCanHaveIsRefused(Cluster cluster) {
+        cluster.applyYaml(MemcachedOperator.crd());
+        for (String name : List.of("a".repeat(64), "1st", "a.b")) {
+            assertThatThrownBy(() -> cluster.applyYaml(
+                            "{apiVersion: cache.example.com/v1alpha1, kind: Memcached, metadata: {name: " + name
+                                    + "}, spec: {size: 1}}"))
+                    .hasMessageContaining("422")
+                    .hasMessageContaining("metadata.name");
+        }
+        cluster.applyYaml("{apiVersion: cache.example.com/v1alpha1, kind: Memcached, metadata: {name: " + "a".repeat(63)
+                + "}, spec: {size: 1}}");
     }
 
     @OperatorTest
