@@ -20,7 +20,7 @@ import org.w3c.dom.NodeList;
 /**
  * Counts the tests in the XML reports that Surefire wrote, and says why some were skipped. It uses the JDK alone, so that a shell
  * can run its source: {@code java TestSummary.java [--need-real-server] FOLDER...} prints a few lines a folder and exits 1 when one
- * holds a failure, no test at all, or, with the option, no test that met a real kube-apiserver.
+ * holds a failure, no test at all, or, with the option, no test that met a real kube-apiserver or one that was skipped for want of it.
  *
  * <p>Within Maven, {@code --at-exit} counts the reports of this build and prints the lines when Maven's own last line is out.
  *
@@ -64,7 +64,9 @@ public final class TestSummary {
                 if (needRealServer && summary.real == 0) {
                     System.out.println("  No test met a real kube-apiserver: that is a failure.");
                 }
-                bad |= summary.failed > 0 || summary.tests == 0 || (needRealServer && summary.real == 0);
+                bad |= summary.failed > 0
+                        || summary.tests == 0
+                        || (needRealServer && (summary.real == 0 || summary.realSkipped > 0));
             }
         }
         if (!atExit) {
