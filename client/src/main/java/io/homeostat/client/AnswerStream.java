@@ -318,7 +318,8 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
         try {
             readOn();
         } catch (RuntimeException e) {
-            log.error("A stream could not be read, which is a defect; it is given up: {}", source.request(), e);
+            log.error(
+                    "A stream could not be read, which is a defect; it is given up: {} [HS-217]", source.request(), e);
             fail(new ApiException.Malformed(
                     source.request(),
                     ApiException.Answer.none(

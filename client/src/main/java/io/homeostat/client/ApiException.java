@@ -1,5 +1,6 @@
 package io.homeostat.client;
 
+import io.homeostat.core.Coded;
 import io.homeostat.core.Stable;
 import java.time.Duration;
 import java.util.List;
@@ -11,7 +12,8 @@ import org.jspecify.annotations.Nullable;
  * contents.
  */
 @Stable
-public abstract sealed class ApiException extends RuntimeException {
+public abstract sealed class ApiException extends RuntimeException implements Coded {
+    private final String code;
     private final Answer answer;
 
     /**
@@ -48,8 +50,9 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public record Cause(String reason, String field, String message) {}
 
-    private ApiException(String request, Answer answer, @Nullable Throwable cause) {
-        super(request + ": " + describe(answer), cause);
+    private ApiException(String code, String request, Answer answer, @Nullable Throwable cause) {
+        super(Coded.message(request + ": " + describe(answer), code), cause);
+        this.code = code;
         this.answer = answer;
     }
 
@@ -58,6 +61,11 @@ public abstract sealed class ApiException extends RuntimeException {
             return answer.message();
         }
         return answer.code() + (answer.reason().isEmpty() ? "" : " " + answer.reason()) + ": " + answer.message();
+    }
+
+    @Override
+    public final String code() {
+        return code;
     }
 
     /** What the server said. */
@@ -74,7 +82,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class BadRequest extends ApiException {
         BadRequest(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-201", request, answer, cause);
         }
     }
 
@@ -82,7 +90,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class Unauthorized extends ApiException {
         Unauthorized(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-202", request, answer, cause);
         }
     }
 
@@ -90,7 +98,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class Forbidden extends ApiException {
         Forbidden(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-203", request, answer, cause);
         }
     }
 
@@ -98,7 +106,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class NotFound extends ApiException {
         NotFound(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-204", request, answer, cause);
         }
 
         /**
@@ -115,7 +123,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class Conflict extends ApiException {
         Conflict(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-205", request, answer, cause);
         }
     }
 
@@ -123,7 +131,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class AlreadyExists extends ApiException {
         AlreadyExists(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-206", request, answer, cause);
         }
     }
 
@@ -131,7 +139,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class Gone extends ApiException {
         Gone(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-207", request, answer, cause);
         }
     }
 
@@ -139,7 +147,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class Invalid extends ApiException {
         Invalid(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-208", request, answer, cause);
         }
     }
 
@@ -147,7 +155,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class TooManyRequests extends ApiException {
         TooManyRequests(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-209", request, answer, cause);
         }
     }
 
@@ -155,7 +163,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class ServerError extends ApiException {
         ServerError(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-210", request, answer, cause);
         }
     }
 
@@ -163,7 +171,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class VersionTooLarge extends ApiException {
         VersionTooLarge(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-211", request, answer, cause);
         }
     }
 
@@ -171,7 +179,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class Unreachable extends ApiException {
         Unreachable(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-212", request, answer, cause);
         }
 
         /**
@@ -189,7 +197,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class OutcomeUnknown extends ApiException {
         OutcomeUnknown(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-213", request, answer, cause);
         }
     }
 
@@ -197,7 +205,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class Malformed extends ApiException {
         Malformed(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-214", request, answer, cause);
         }
     }
 
@@ -205,7 +213,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class Undecodable extends ApiException {
         Undecodable(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-215", request, answer, cause);
         }
     }
 
@@ -213,7 +221,7 @@ public abstract sealed class ApiException extends RuntimeException {
     @Stable
     public static final class GateClosed extends ApiException {
         GateClosed(String request, Answer answer, @Nullable Throwable cause) {
-            super(request, answer, cause);
+            super("HS-216", request, answer, cause);
         }
     }
 }

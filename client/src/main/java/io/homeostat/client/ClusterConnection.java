@@ -10,6 +10,7 @@ import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
 import io.fabric8.kubernetes.client.internal.KubeConfigUtils;
 import io.fabric8.kubernetes.client.utils.HttpClientUtils;
+import io.homeostat.core.Coded;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Headers;
 import io.homeostat.core.Stable;
@@ -69,9 +70,16 @@ public final class ClusterConnection {
 
     /** A configuration that cannot be used; the text says which, what was found, and what to do. */
     @Stable
-    public static final class Unusable extends RuntimeException {
+    public static final class Unusable extends RuntimeException implements Coded {
+        private static final String CODE = "HS-101";
+
         Unusable(String message, @Nullable Throwable cause) {
-            super(message, cause);
+            super(Coded.message(message, CODE), cause);
+        }
+
+        @Override
+        public String code() {
+            return CODE;
         }
     }
 

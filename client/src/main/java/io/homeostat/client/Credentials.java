@@ -230,7 +230,7 @@ final class Credentials {
             log.atWarn()
                     .addKeyValue("file", file)
                     .addKeyValue("problem", trouble)
-                    .log("A token file cannot be used; the last token stays in use");
+                    .log("A token file cannot be used; the last token stays in use [HS-104]");
         }
         problem = trouble;
         if (found != null && !found.equals(token)) {

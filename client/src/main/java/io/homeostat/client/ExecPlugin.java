@@ -243,7 +243,9 @@ final class ExecPlugin {
                 failures++;
                 problem = outcome.problem();
                 pauseFrom(runtime, now, failures);
-                log.atWarn().addKeyValue("problem", outcome.problem()).log("An exec plugin gave no credential");
+                log.atWarn()
+                        .addKeyValue("problem", outcome.problem())
+                        .log("An exec plugin gave no credential [HS-104]");
                 return;
             }
             if (problem != null) {
@@ -264,7 +266,7 @@ final class ExecPlugin {
                             .addKeyValue("plugin", command)
                             .addKeyValue("expires", expires)
                             .log(
-                                    "An exec plugin gave a credential that has ended, or is about to; is the clock right?");
+                                    "An exec plugin gave a credential that has ended, or is about to; is the clock right? [HS-104]");
                     left = SHORTEST; // it is tried, and not asked for by each request anew
                 }
                 Duration leeway = LEEWAY.compareTo(left.dividedBy(5)) < 0 ? LEEWAY : left.dividedBy(5);

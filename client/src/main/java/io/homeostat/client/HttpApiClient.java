@@ -408,7 +408,7 @@ final class HttpApiClient implements ApiClient {
             try {
                 observing.observer.written(done);
             } catch (RuntimeException | LinkageError | AssertionError | StackOverflowError e) {
-                log.error("A write observer failed; the write itself is done: {}", done.write(), e);
+                log.error("A write observer failed; the write itself is done: {} [HS-304]", done.write(), e);
             }
         }
     }

@@ -22,7 +22,8 @@ import java.util.Arrays;
  */
 final class JsonCutter {
     // Invariants
-    // - kept[0..keptLength) holds the document's bytes so far, less what was cut or given out as an element; while copying, the
+    // - kept[0..keptLength) holds the document's bytes so far, less what was cut or given out as an element; while
+    // copying, the
     //   chunk's bytes from copyFrom up to the read position belong behind them.
     // - hookDepth <= depth: keys and values are looked at only when both are equal, that is at the document's top
     // level, in the

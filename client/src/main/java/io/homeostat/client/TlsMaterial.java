@@ -278,7 +278,7 @@ final class TlsMaterial {
             log.atWarn()
                     .addKeyValue("source", source)
                     .addKeyValue("problem", problem)
-                    .log("The changed {} cannot be used yet; the last good one stays in use", what);
+                    .log("The changed {} cannot be used yet; the last good one stays in use [HS-104]", what);
         }
         return before.because(problem);
     }

@@ -416,7 +416,8 @@ class AnswerStreamTest {
         world.runUntil(() -> told.size() == 2, Duration.ofSeconds(1));
         assertThat(told)
                 .containsExactly(
-                        "first", "Malformed watch it: the answer could not be read (java.lang.IllegalStateException)");
+                        "first",
+                        "Malformed watch it: the answer could not be read (java.lang.IllegalStateException) [HS-214]");
         assertThat(server.peers.get(0).cancelled).isTrue();
     }
 

@@ -116,7 +116,7 @@ class FrameReaderTest {
                 "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\"message\":\"too old resource version: 593 (598)\",\"reason\":\"Expired\",\"code\":410}}");
         assertThat(((WatchFrame.Failure) frame).cause())
                 .isInstanceOf(ApiException.Gone.class)
-                .hasMessage("watch pods/v1: 410 Expired: too old resource version: 593 (598)");
+                .hasMessage("watch pods/v1: 410 Expired: too old resource version: 593 (598) [HS-207]");
     }
 
     @Test

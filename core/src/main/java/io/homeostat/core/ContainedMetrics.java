@@ -88,7 +88,10 @@ final class ContainedMetrics implements Metrics {
         long now = runtime.nanos();
         long last = loggedAt.get();
         if ((last == NEVER || now - last >= MINUTE) && loggedAt.compareAndSet(last, now)) {
-            LOG.atError().setCause(problem).addKeyValue("metric", name).log("The metrics threw; nothing else changes");
+            LOG.atError()
+                    .setCause(problem)
+                    .addKeyValue("metric", name)
+                    .log("The metrics threw; nothing else changes [HS-304]");
         }
     }
 }

@@ -3,6 +3,7 @@ package io.homeostat.core;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 
 /**
@@ -91,6 +92,15 @@ public interface EngineRuntime extends AutoCloseable {
     default boolean planted(String defect) {
         return false;
     }
+
+    /**
+     * Tells of errors of the Java VM ({@link VirtualMachineError} but {@link StackOverflowError}) that left work of a lane or a task: after one, nothing
+     * is certain any more (D35). In a virtual world such an error fails the seed instead.
+     *
+     * @param told called with the error, on the thread it left, perhaps many times; must not block, and should not need much memory
+     * @return closing it ends the telling
+     */
+    Registration onFatal(Consumer<Throwable> told);
 
     /** Ends every lane, timer and thread of this process; interrupts tasks. Does not wait for user code that ignores it. */
     @Override

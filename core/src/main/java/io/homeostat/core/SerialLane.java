@@ -69,11 +69,6 @@ final class SerialLane implements Lane, Runnable {
         schedule();
     }
 
-    /** Work for this lane was lost, because {@link #enqueue} itself threw. */
-    void couldNotTake(Throwable thrown) {
-        runtime.thrownOn(name, thrown);
-    }
-
     @Override
     public boolean isCurrent() {
         return thread == Thread.currentThread();
@@ -120,12 +115,32 @@ final class SerialLane implements Lane, Runnable {
     public void run() {
         Thread me = Thread.currentThread();
         String threadName = kind == Kind.BLOCKING ? me.getName() : name;
-        if (kind == Kind.BLOCKING) {
-            me.setName(name);
-        }
         thread = me;
-        startTurn();
         boolean budgetUsed = false;
+        try {
+            if (kind == Kind.BLOCKING) {
+                me.setName(name);
+            }
+            budgetUsed = turn();
+        } finally { // whatever happened, the lane can be scheduled again
+            thread = null;
+            if (budgetUsed && !queue.isEmpty()) {
+                hand();
+            } else {
+                scheduled.set(false);
+                if (!queue.isEmpty()) {
+                    schedule();
+                }
+            }
+            if (kind == Kind.BLOCKING) {
+                me.setName(threadName);
+            }
+        }
+    }
+
+    /** Runs what waits; true when the turn ended before that did. */
+    private boolean turn() {
+        startTurn();
         for (Runnable work = queue.poll(); work != null; work = queue.poll()) {
             if (isClosed()) {
                 queue.clear();
@@ -144,22 +159,10 @@ final class SerialLane implements Lane, Runnable {
                 }
                 startTurn(); // nobody waits for this thread
             } else if (turnIsOver()) {
-                budgetUsed = true;
-                break;
+                return true;
             }
         }
-        thread = null;
-        if (kind == Kind.BLOCKING) {
-            me.setName(threadName);
-        }
-        if (budgetUsed && !queue.isEmpty()) {
-            hand();
-            return;
-        }
-        scheduled.set(false);
-        if (!queue.isEmpty()) {
-            schedule();
-        }
+        return false;
     }
 
     private void startTurn() {

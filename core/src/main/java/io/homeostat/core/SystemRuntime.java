@@ -13,6 +13,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executor;
 import java.util.concurrent.ExecutorService;
@@ -55,9 +56,9 @@ public final class SystemRuntime implements EngineRuntime {
     private static final long CLOSE_NANOS = TimeUnit.SECONDS.toNanos(1);
 
     private final String name;
-    private final Consumer<Throwable> onFatal;
+    private final List<Consumer<Throwable>> fatalHooks = new CopyOnWriteArrayList<>();
     private final @Nullable ThreadFactory virtualThreads;
-    private final Timers timers = new Timers();
+    private final Timers timers = new Timers(this);
     private final ThreadPoolExecutor engine;
     private final ThreadPoolExecutor workers;
     private final Thread timerThread;
@@ -69,7 +70,7 @@ public final class SystemRuntime implements EngineRuntime {
 
     private SystemRuntime(Builder builder) {
         this.name = builder.name;
-        this.onFatal = builder.onFatal;
+        fatalHooks.add(builder.onFatal);
         this.virtualThreads = builder.virtualThreads;
         int cores = Math.max(2, Runtime.getRuntime().availableProcessors());
         this.engine = new ThreadPoolExecutor(
@@ -111,8 +112,8 @@ public final class SystemRuntime implements EngineRuntime {
         }
 
         /**
-         * Called with an error of the Java VM that left lane work or a task, on the thread it left, after it was logged; may be called
-         * many times. Must not block. By default nothing more happens than the log line.
+         * Called with an error of the Java VM that left lane work or a task, on the thread it left, before it is logged, which may
+         * need memory that is not there; may be called many times. Must not block. By default nothing more happens than the log line.
          */
         public Builder onFatal(Consumer<Throwable> hook) {
             this.onFatal = Objects.requireNonNull(hook, "hook");
@@ -335,7 +336,8 @@ public final class SystemRuntime implements EngineRuntime {
             if (!ended) {
                 LOG.atWarn()
                         .addKeyValue("runtime", name)
-                        .log("closed, but some work does not react to its interrupt; its threads go on until it ends");
+                        .log(
+                                "closed, but some work does not react to its interrupt; its threads go on until it ends [HS-405]");
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt(); // the threads end without being waited for
@@ -344,6 +346,13 @@ public final class SystemRuntime implements EngineRuntime {
 
     boolean isClosed() {
         return closed;
+    }
+
+    @Override
+    public Registration onFatal(Consumer<Throwable> told) {
+        Consumer<Throwable> mine = told::accept; // so that the same consumer may be registered twice
+        fatalHooks.add(mine);
+        return () -> fatalHooks.remove(mine);
     }
 
     /** How many timers wait. */
@@ -366,26 +375,30 @@ public final class SystemRuntime implements EngineRuntime {
 
     /** A throwable left lane work. */
     void thrownOn(String lane, Throwable thrown) {
+        tellFatal(thrown);
         try {
             LOG.atError()
                     .addKeyValue("lane", lane)
                     .setCause(thrown)
-                    .log("lane work ended with a throwable; the lane goes on");
+                    .log("lane work ended with a throwable; the lane goes on [HS-114]");
         } catch (Throwable unloggable) {
-            thrown.addSuppressed(unloggable); // without memory nothing can be logged, and the lane still goes on
+            // Without memory nothing can be logged or added to anything; who has to know has been told, and the lane
+            // goes on.
         }
-        tellFatal(thrown);
     }
 
     /** A throwable left a task; whoever started it learns of it from {@link Task#done}. */
     void thrownByTask(String task, Throwable thrown) {
         if (isFatal(thrown)) {
-            try {
-                LOG.atError().addKeyValue("task", task).setCause(thrown).log("the Java VM reports an error of its own");
-            } catch (Throwable unloggable) {
-                thrown.addSuppressed(unloggable);
-            }
             tellFatal(thrown);
+            try {
+                LOG.atError()
+                        .addKeyValue("task", task)
+                        .setCause(thrown)
+                        .log("the Java VM reports an error of its own [HS-115]");
+            } catch (Throwable unloggable) {
+                // As above.
+            }
         }
     }
 
@@ -399,10 +412,12 @@ public final class SystemRuntime implements EngineRuntime {
         if (!isFatal(thrown)) {
             return;
         }
-        try {
-            onFatal.accept(thrown);
-        } catch (Throwable fromHook) {
-            thrown.addSuppressed(fromHook); // there is nobody left to tell
+        for (Consumer<Throwable> hook : fatalHooks) {
+            try {
+                hook.accept(thrown);
+            } catch (Throwable fromHook) {
+                // The others are told all the same.
+            }
         }
     }
 

@@ -82,14 +82,19 @@ final class SystemTask implements Task, Runnable {
         } catch (Throwable t) {
             thrown = t;
         }
-        finish();
-        if (thrown == null) {
-            outcome.complete(null);
-        } else {
-            runtime.thrownByTask(name, thrown);
-            outcome.completeExceptionally(thrown);
+        try {
+            finish();
+            if (thrown != null) {
+                runtime.thrownByTask(name, thrown);
+            }
+        } finally { // whoever waits for this task must not wait for ever
+            if (thrown == null) {
+                outcome.complete(null);
+            } else {
+                outcome.completeExceptionally(thrown);
+            }
+            me.setName(threadName);
         }
-        me.setName(threadName);
     }
 
     private void begin(Thread me) {

@@ -65,6 +65,7 @@ final class Timers implements Runnable {
         }
     }
 
+    private final SystemRuntime runtime;
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
 
@@ -79,6 +80,10 @@ final class Timers implements Runnable {
 
     @GuardedBy("lock")
     private boolean stopped;
+
+    Timers(SystemRuntime runtime) {
+        this.runtime = runtime;
+    }
 
     /** Hands {@code work} to {@code lane} at {@code due}, a value of {@link System#nanoTime}. */
     Registration at(long due, SerialLane lane, Runnable work) {
@@ -146,14 +151,22 @@ final class Timers implements Runnable {
         }
     }
 
-    /** The timer thread. */
+    /** The timer thread. Nothing but {@link #stop} ends it: every deadline, backoff and watchdog of the process hangs on it. */
     @Override
     public void run() {
-        for (Timer due = next(); due != null; due = next()) {
+        boolean running = true;
+        while (running) {
+            Timer due = null;
             try {
-                due.lane.enqueue(due);
-            } catch (Throwable outOfMemory) {
-                due.lane.couldNotTake(outOfMemory); // the other timers go on
+                due = next();
+                if (due == null) {
+                    running = false;
+                } else {
+                    due.lane.enqueue(due);
+                }
+            } catch (Throwable outOfMemory) { // of waiting, too: before Java 21 a condition allocates
+                runtime.thrownOn(due == null ? "timers" : due.lane.name(), outOfMemory);
+                Thread.yield(); // others may be about to give memory back
             }
         }
     }

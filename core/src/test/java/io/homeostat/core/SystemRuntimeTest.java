@@ -3,6 +3,7 @@ package io.homeostat.core;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.io.PrintStream;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -10,6 +11,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
@@ -21,7 +23,7 @@ import org.junit.jupiter.api.Timeout;
 final class SystemRuntimeTest {
     private static final Duration SOON = Duration.ofSeconds(20);
 
-    private final List<Throwable> fatal = new ArrayList<>();
+    private final List<Throwable> fatal = new CopyOnWriteArrayList<>();
     private final SystemRuntime runtime =
             SystemRuntime.builder().named("test").onFatal(fatal::add).build();
 
@@ -63,6 +65,65 @@ final class SystemRuntimeTest {
         });
         assertThatThrownBy(() -> runtime.await(task.done(), SOON)).isSameAs(inTask);
         assertThat(fatal).containsExactly(onLane, inTask);
+    }
+
+    /** As one that the VM throws when there is no memory: what logs it fails with the same instance. */
+    private static final class Unloggable extends OutOfMemoryError {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public void printStackTrace(PrintStream stream) {
+            throw this;
+        }
+    }
+
+    @Test
+    void errorOfTheVmThatCannotEvenBeLoggedIsToldAndNothingStands() {
+        Unloggable onLane = new Unloggable();
+        Unloggable byTimer = new Unloggable();
+        Unloggable inTask = new Unloggable();
+        for (Lane lane : List.of(runtime.lane("engine"), runtime.userLane("user"), runtime.dedicatedLane("own"))) {
+            lane.execute(() -> {
+                throw onLane;
+            });
+            runtime.after(Duration.ofMillis(1), lane, () -> {
+                throw byTimer;
+            });
+            CompletableFuture<Boolean> later = new CompletableFuture<>();
+            runtime.after(Duration.ofMillis(2), lane, () -> later.complete(true));
+            runtime.await(later, SOON);
+            fence(lane);
+        }
+        Task task = runtime.start("task", () -> {
+            throw inTask;
+        });
+        assertThatThrownBy(() -> runtime.await(task.done(), SOON)).isSameAs(inTask);
+        assertThat(fatal).hasSize(7).contains(onLane, byTimer, inTask);
+    }
+
+    @Test
+    void everyoneIsToldOfAnErrorOfTheVmUntilHeIsNot() {
+        List<Throwable> heard = new CopyOnWriteArrayList<>();
+        List<Throwable> heardByTheOther = new CopyOnWriteArrayList<>();
+        runtime.onFatal(error -> {
+            throw new IllegalStateException("planted");
+        });
+        Registration mine = runtime.onFatal(heard::add);
+        runtime.onFatal(heardByTheOther::add);
+        OutOfMemoryError first = new OutOfMemoryError("planted");
+        OutOfMemoryError second = new OutOfMemoryError("planted");
+        Lane lane = runtime.lane("lane");
+        lane.execute(() -> {
+            throw first;
+        });
+        fence(lane);
+        mine.close();
+        lane.execute(() -> {
+            throw second;
+        });
+        fence(lane);
+        assertThat(heard).containsExactly(first);
+        assertThat(heardByTheOther).containsExactly(first, second);
     }
 
     @Test

@@ -341,7 +341,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 .addKeyValue("resource", type)
                 .addKeyValue("object", object.key());
         event.log(
-                "{} threw {}; the step counts as done",
+                "{} threw {}; the step counts as done [HS-304]",
                 method,
                 problem.getClass().getName());
     }

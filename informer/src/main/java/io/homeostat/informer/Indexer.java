@@ -850,7 +850,8 @@ final class Indexer {
                 added(item);
                 return;
             }
-            // A list at or beyond the version known here must show the object at that version or a later one. If it does
+            // A list at or beyond the version known here must show the object at that version or a later one. If it
+            // does
             // not, history was rewritten: a restored etcd whose versions have passed ours again (k#107457).
             boolean incomparable = foreign(old);
             foreign.remove(old.uid());

@@ -472,7 +472,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                     .addKeyValue("resource", name)
                     .addKeyValue("resourceVersion", all.version())
                     .addKeyValue("epoch", indexer.state().epoch())
-                    .log("The server's versions went back (etcd restored?): the cache begins a new epoch");
+                    .log("The server's versions went back (etcd restored?): the cache begins a new epoch [HS-303]");
         }
         doubts.clear();
         for (RawObject kept : replacement.doubted()) {
@@ -580,7 +580,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                         .addKeyValue("resource", name)
                         .addKeyValue("object", key)
                         .addKeyValue("problem", problem)
-                        .log("An object cannot be read; it is contained, its siblings go on");
+                        .log("An object cannot be read; it is contained, its siblings go on [HS-302]");
             }
         });
         before.forEach((key, problem) -> {
@@ -681,7 +681,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             LOG.atWarn()
                     .addKeyValue("resource", name)
                     .addKeyValue("problem", problem)
-                    .log("Something that shows no name cannot be read; nothing is taken as gone because of it");
+                    .log(
+                            "Something that shows no name cannot be read; nothing is taken as gone because of it [HS-302]");
         }
     }
 
@@ -716,7 +717,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                         .setCause(problem)
                         .addKeyValue("resource", name)
                         .addKeyValue("phase", now.phase())
-                        .log("A listener to the informer's state threw; the informer goes on");
+                        .log("A listener to the informer's state threw; the informer goes on [HS-304]");
             }
         }
     }
@@ -730,7 +731,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         if (cause != null) {
             event = event.addKeyValue("answer", cause.getMessage());
         }
-        event.log("The informer is {}", now);
+        event.log(trouble ? "The informer is {} [HS-301]" : "The informer is {}", now);
     }
 
     // ---- what Doubts find out, on the lane

@@ -57,7 +57,10 @@ final class ControllerRun<K> implements Registration {
             return;
         }
         reminder = engine.runtime().after(REMINDER, dispatcher.lane(), () -> {
-            log.warn("controller {}: no work before its caches are filled; it waits for {}", name, sources.missing());
+            log.warn(
+                    "controller {}: no work before its caches are filled; it waits for {} [HS-301]",
+                    name,
+                    sources.missing());
             remindLater();
         });
     }

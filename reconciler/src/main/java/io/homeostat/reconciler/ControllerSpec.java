@@ -308,7 +308,7 @@ public final class ControllerSpec<R extends HasMetadata> {
             } catch (ApiException.Undecodable unreadable) {
                 attempt.logger()
                         .error(
-                                "this {} cannot be read and is not reconciled before its next version: {}",
+                                "this {} cannot be read and is not reconciled before its next version: {} [HS-305]",
                                 type.kind(),
                                 unreadable.getMessage());
                 events.about(EventRecorder.Subject.of(type, raw))
@@ -425,7 +425,7 @@ public final class ControllerSpec<R extends HasMetadata> {
                     | IllegalStateException refused) {
                 // No right, a schema that has no place for it, no subresource: no repetition mends that, and
                 // the reconciler has done its part.
-                attempt.logger().warn("its conditions cannot be written: {}", Texts.of(refused));
+                attempt.logger().warn("its conditions cannot be written: {} [HS-407]", Texts.of(refused));
             }
             return result;
         }

@@ -182,7 +182,7 @@ final class Dispatcher<K> implements Registration {
             }
             for (Running<K> each : running) {
                 log.error(
-                        "controller {}: {} did not end when it was interrupted at the stop, after {}; it is left behind at\n{}",
+                        "controller {}: {} did not end when it was interrupted at the stop, after {}; it is left behind [HS-402], at\n{}",
                         name,
                         each.attempt.name(),
                         Texts.of(each.attempt.elapsed()),
@@ -290,7 +290,7 @@ final class Dispatcher<K> implements Registration {
                 if (Outcome.isFatal(thrown)) {
                     each.outcome = new Outcome.Fatal(thrown);
                 }
-                logSafely(() -> log.warn("controller {}: a reconcile observer threw", name, thrown));
+                logSafely(() -> log.warn("controller {}: a reconcile observer threw [HS-304]", name, thrown));
             }
         }
     }
@@ -301,13 +301,13 @@ final class Dispatcher<K> implements Registration {
             if (withStack) {
                 attempt.logger()
                         .error(
-                                "attempt {} failed, will be retried",
+                                "attempt {} failed, will be retried [HS-403]",
                                 attempt.work().attempt(),
                                 error);
             } else {
                 attempt.logger()
                         .error(
-                                "attempt {} failed, will be retried: {}",
+                                "attempt {} failed, will be retried: {} [HS-403]",
                                 attempt.work().attempt(),
                                 Texts.of(error));
             }
@@ -320,7 +320,7 @@ final class Dispatcher<K> implements Registration {
             logging.run();
         } catch (Throwable unprintable) {
             log.warn(
-                    "controller {}: a {} was thrown that cannot be printed",
+                    "controller {}: a {} was thrown that cannot be printed [HS-304]",
                     name,
                     unprintable.getClass().getName());
         }
@@ -336,7 +336,7 @@ final class Dispatcher<K> implements Registration {
         if (each.stuck) {
             stuck.decrementAndGet();
             log.warn(
-                    "controller {}: {} was stuck and has ended after {}",
+                    "controller {}: {} was stuck and has ended after {} [HS-402]",
                     name,
                     each.attempt.name(),
                     Texts.of(each.attempt.elapsed()));
@@ -387,7 +387,7 @@ final class Dispatcher<K> implements Registration {
     private void overdue(Running<K> each) {
         each.attempt.timeOut();
         log.warn(
-                "controller {}: {} is interrupted at its deadline of {}",
+                "controller {}: {} is interrupted at its deadline of {} [HS-402]",
                 name,
                 each.attempt.name(),
                 Texts.of(limits.deadline));
@@ -405,7 +405,7 @@ final class Dispatcher<K> implements Registration {
             free++;
         }
         log.error(
-                "controller {}: {} is stuck: it runs for {} and ignores interrupts; its key stays locked, {}. It is at\n{}",
+                "controller {}: {} is stuck: it runs for {} and ignores interrupts; its key stays locked, {} [HS-402]. It is at\n{}",
                 name,
                 each.attempt.name(),
                 Texts.of(each.attempt.elapsed()),

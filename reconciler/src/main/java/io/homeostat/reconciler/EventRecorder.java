@@ -245,7 +245,7 @@ final class EventRecorder {
                 limit.close();
                 series.values().forEach(Series::stopTimer);
                 if (unsaid > 0) {
-                    log.warn("operator {}: {} more events were lost", controller, unsaid);
+                    log.warn("operator {}: {} more events were lost [HS-406]", controller, unsaid);
                 }
             });
             finishIfIdle();
@@ -487,7 +487,7 @@ final class EventRecorder {
             return;
         }
         log.warn(
-                "operator {}: {} lost; the last: {} of {} {}: {}",
+                "operator {}: {} lost; the last: {} of {} {}: {} [HS-406]",
                 controller,
                 unsaid == 1 ? "an event was" : unsaid + " events were",
                 said.reason,

@@ -1,5 +1,6 @@
 package io.homeostat.reconciler;
 
+import io.homeostat.core.Coded;
 import io.homeostat.core.Stable;
 
 /**
@@ -7,8 +8,15 @@ import io.homeostat.core.Stable;
  * reconciled object, or another controller (D33). Delete or rename one of them, or add the owner reference by hand.
  */
 @Stable
-public final class ForeignObject extends RuntimeException {
+public final class ForeignObject extends RuntimeException implements Coded {
+    private static final String CODE = "HS-401";
+
     ForeignObject(String message) {
-        super(message);
+        super(Coded.message(message, CODE));
+    }
+
+    @Override
+    public String code() {
+        return CODE;
     }
 }

@@ -4,6 +4,7 @@ import io.homeostat.client.ApiClient;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.core.Metrics;
+import io.homeostat.core.Registration;
 import io.homeostat.core.Transport;
 import io.homeostat.informer.InformerState;
 import io.homeostat.informer.SharedInformers;
@@ -39,6 +40,7 @@ final class OperatorRun implements Operator.Running {
     private final SharedInformers informers;
     private final ApiClient client;
     private final EventRecorder events;
+    private final Registration fatalErrors;
     private final List<ControllerRun<?>> controllers = new ArrayList<>(); // filled by the constructor
     private final CompletableFuture<Void> working = new CompletableFuture<>();
     private final CompletableFuture<Boolean> ended = new CompletableFuture<>();
@@ -51,6 +53,7 @@ final class OperatorRun implements Operator.Running {
         this.client = ApiClient.over(runtime, transport, ApiClient.Settings.of(name));
         this.informers = SharedInformers.over(runtime, client, operator.metrics());
         this.events = new EventRecorder(runtime, client, name, operator.instance(), operator.metrics());
+        this.fatalErrors = runtime.onFatal(this::fatal);
         Engine engine = new Engine(
                 name,
                 runtime,
@@ -72,6 +75,7 @@ final class OperatorRun implements Operator.Running {
                 controllers.add(spec.open(engine));
             }
         } catch (Throwable failed) {
+            fatalErrors.close();
             controllers.forEach(ControllerRun::close);
             informers.close();
             throw failed;
@@ -135,19 +139,29 @@ final class OperatorRun implements Operator.Running {
     }
 
     private void closeAll() {
+        fatalErrors.close();
         controllers.forEach(ControllerRun::close);
         informers.close();
     }
 
-    /** D35: the key is released; what is in flight may end; {@link #ended} fails. */
+    /** D35: the key is released; what is in flight may end; {@link #ended} fails, also when there is no memory for anything else. */
     private void fatal(Throwable error) {
-        if (stopping.compareAndSet(false, true)) {
-            log.error("operator {} stops: the JVM is not sound any more: {}", name, Texts.of(error));
+        if (!stopping.compareAndSet(false, true)) {
+            return;
+        }
+        try {
+            log.error("operator {} stops: the JVM is not sound any more: {} [HS-115]", name, Texts.of(error));
             drainAll()
-                    .thenAccept(clean -> lane.execute(() -> {
-                        closeAll();
-                        ended.completeExceptionally(error);
+                    .whenComplete((clean, failed) -> lane.execute(() -> {
+                        try {
+                            closeAll();
+                        } finally {
+                            ended.completeExceptionally(error);
+                        }
                     }));
+        } catch (Throwable again) {
+            ended.completeExceptionally(error);
+            throw again;
         }
     }
 }

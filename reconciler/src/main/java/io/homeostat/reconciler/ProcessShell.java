@@ -95,7 +95,7 @@ final class ProcessShell {
             Duration longest = operator.drainTimeout().plus(CLOSING).plus(CLOSING);
             if (!over.await(longest.toMillis(), TimeUnit.MILLISECONDS)) {
                 log.error(
-                        "operator {} has not stopped within {}; the JVM exits anyway",
+                        "operator {} has not stopped within {}; the JVM exits anyway [HS-405]",
                         operator.name(),
                         Texts.of(longest));
             }
@@ -163,7 +163,7 @@ final class ProcessShell {
                 if (!said) {
                     said = true;
                     log.warn(
-                            "operator {} waits up to {} for {}: {}",
+                            "operator {} waits up to {} for {}: {} [HS-103]",
                             operator.name(),
                             Texts.of(START),
                             cluster.describe(),
@@ -248,7 +248,7 @@ final class ProcessShell {
         try {
             runtime.await(running.stop(), operator.drainTimeout().plus(CLOSING));
         } catch (Throwable late) {
-            log.error("operator {} did not stop as it should: {}", operator.name(), Texts.of(unwrapped(late)));
+            log.error("operator {} did not stop as it should: {} [HS-405]", operator.name(), Texts.of(unwrapped(late)));
         }
     }
 

@@ -102,7 +102,7 @@ final class Source<X extends HasMetadata> implements Registration {
     private void say(InformerState now) {
         String problem = problem(now);
         if (problem != null) {
-            log.warn("controller {}: waits for {}: {}", controller, type(), problem);
+            log.warn("controller {}: waits for {}: {} [HS-301]", controller, type(), problem);
         }
     }
 

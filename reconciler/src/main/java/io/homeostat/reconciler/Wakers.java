@@ -179,7 +179,7 @@ final class Wakers {
                 keys = java.util.List.copyOf(mapper.apply(object.object()));
             } catch (Throwable thrown) {
                 log.error(
-                        "the mapper of {} threw for {}; every key it may concern is looked at: {}",
+                        "the mapper of {} threw for {}; every key it may concern is looked at: {} [HS-304]",
                         type,
                         object.key(),
                         Texts.of(thrown));

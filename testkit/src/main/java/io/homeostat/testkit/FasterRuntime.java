@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.Objects;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -98,6 +99,11 @@ public final class FasterRuntime implements EngineRuntime {
     @Override
     public boolean planted(String defect) {
         return real.planted(defect);
+    }
+
+    @Override
+    public Registration onFatal(Consumer<Throwable> told) {
+        return real.onFatal(told);
     }
 
     @Override

@@ -21,6 +21,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BiConsumer;
+import java.util.function.Consumer;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -324,6 +325,12 @@ public final class VirtualProcess implements EngineRuntime {
      *
      * <p>What runs or waits on user lanes and tasks is interrupted and goes on until it ends.
      */
+    /** {@inheritDoc} Nobody is told here: the seed fails. */
+    @Override
+    public Registration onFatal(Consumer<Throwable> told) {
+        return () -> {};
+    }
+
     @Override
     public void close() {
         enter("close");
