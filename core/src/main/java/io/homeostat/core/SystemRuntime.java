@@ -350,7 +350,7 @@ public final class SystemRuntime implements EngineRuntime {
 
     @Override
     public Registration onFatal(Consumer<Throwable> told) {
-        Consumer<Throwable> mine = told::accept; // so that the same consumer may be registered twice
+        Consumer<Throwable> mine = error -> told.accept(error); // so that the same consumer may be registered twice
         fatalHooks.add(mine);
         return () -> fatalHooks.remove(mine);
     }

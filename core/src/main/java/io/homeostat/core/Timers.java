@@ -3,6 +3,7 @@ package io.homeostat.core;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import java.util.Arrays;
 import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -64,6 +65,8 @@ final class Timers implements Runnable {
             return difference < 0 || (difference == 0 && sequence < other.sequence);
         }
     }
+
+    private static final long BREATH = 1_000_000; // ns
 
     private final SystemRuntime runtime;
     private final ReentrantLock lock = new ReentrantLock();
@@ -166,7 +169,7 @@ final class Timers implements Runnable {
                 }
             } catch (Throwable outOfMemory) { // of waiting, too: before Java 21 a condition allocates
                 runtime.thrownOn(due == null ? "timers" : due.lane.name(), outOfMemory);
-                Thread.yield(); // others may be about to give memory back
+                LockSupport.parkNanos(BREATH); // others may be about to give memory back
             }
         }
     }
