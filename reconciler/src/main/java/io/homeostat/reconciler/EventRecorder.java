@@ -21,11 +21,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeFormatter;
-import java.util.ArrayDeque;
-import java.util.Deque;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -55,7 +55,8 @@ import org.slf4j.LoggerFactory;
 final class EventRecorder {
     // Invariants, on the lane: a series is in `series`, unless it was given up; waiting holds a series at most once,
     // and only one
-    // that is not being sent; inFlight is the number of series being sent, at most MAX_IN_FLIGHT; a series has a timer
+    // that is in `series` and not being sent; inFlight is the number of series being sent, at most MAX_IN_FLIGHT; a
+    // series has a timer
     // only while it is neither waiting nor being sent.
 
     static final ResourceType<Event> EVENTS = ResourceType.of(Event.class);
@@ -95,7 +96,7 @@ final class EventRecorder {
     private final Map<Said, Series> series =
             new LinkedHashMap<>(16, 0.75f, true); // confined to the lane; eldest use first
     private final Map<Subject, Bucket> buckets = new LinkedHashMap<>(16, 0.75f, true); // confined to the lane
-    private final Deque<Series> waiting = new ArrayDeque<>(); // confined to the lane
+    private final Set<Series> waiting = new LinkedHashSet<>(); // confined to the lane; in the order they came
     private int inFlight; // confined to the lane
     private boolean finishing; // confined to the lane
     private long unsaid; // confined to the lane: lost since the log said so
@@ -148,6 +149,7 @@ final class EventRecorder {
         boolean there;
         boolean doubtful;
         boolean busy;
+        boolean forgotten;
 
         @Nullable
         Registration timer;
@@ -296,7 +298,8 @@ final class EventRecorder {
         if (series.size() > MAX_SERIES) {
             Series eldest = series.values().iterator().next();
             forget(eldest);
-            if (!eldest.there) {
+            boolean underWay = eldest.busy && !waiting.remove(eldest);
+            if (!eldest.there && !underWay) {
                 lost(eldest.said, "too many others came after it");
             }
         }
@@ -305,6 +308,7 @@ final class EventRecorder {
 
     private void forget(Series known) {
         known.stopTimer();
+        known.forgotten = true;
         series.remove(known.said, known);
     }
 
@@ -353,7 +357,8 @@ final class EventRecorder {
 
     private void pump() {
         while (inFlight < MAX_IN_FLIGHT && !waiting.isEmpty()) {
-            Series next = waiting.remove();
+            Series next = waiting.iterator().next();
+            waiting.remove(next);
             inFlight++;
             long count = next.count;
             send(next)
@@ -442,14 +447,14 @@ final class EventRecorder {
         sent.tries = 0;
         sent.told++;
         sent.countTold = count;
-        if (!finishing) {
+        if (!finishing && !sent.forgotten) {
             tellLater(sent);
         }
     }
 
     private void again(Series sent, Throwable failure, Duration delay) {
         sent.tries++;
-        if (sent.tries >= MAX_TRIES || finishing) {
+        if (sent.tries >= MAX_TRIES || finishing || sent.forgotten) {
             givenUp(sent, failure);
             return;
         }

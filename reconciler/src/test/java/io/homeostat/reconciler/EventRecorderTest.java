@@ -294,4 +294,28 @@ class EventRecorderTest {
             assertThat(world.world.now().minus(before)).isBetween(Duration.ofSeconds(1), Duration.ofSeconds(3));
         }
     }
+
+    @Test
+    void serverThatHangsDoesNotMakeWhatWaitsGrowAndWhatIsLostIsNotSentAfterAll() {
+        int said = 6000;
+        try (Registration hung =
+                world.simulator.faults().on(EventRecorderTest::isEvent).hang()) {
+            for (int i = 0; i < said; i++) {
+                recorder.about(new EventRecorder.Subject("v1", "Pod", new ObjectKey("default", "p" + i), "uid" + i))
+                        .normal("Started", "fine");
+                if (i % 500 == 0) {
+                    pass(Duration.ofMillis(10));
+                }
+            }
+            pass(Duration.ofMinutes(2));
+            assertThat(lost.get())
+                    .isBetween(said - EventRecorder.MAX_SERIES - 50L, said - EventRecorder.MAX_SERIES + 50L);
+        }
+        pass(Duration.ofMinutes(10));
+        long there = world.ask(() -> io.homeostat.client.ApiClient.over(
+                                process, world.simulator.transport(process), ApiClient.Settings.of("counter"))
+                        .listAll(EventRecorder.EVENTS, io.homeostat.client.Query.in("default")))
+                .size();
+        assertThat(there + lost.get()).isEqualTo(said);
+    }
 }
