@@ -41,22 +41,33 @@ final class ProcessShell {
     private static final Duration CLOSING = Dispatcher.GRACE.plusSeconds(5);
 
     private final Operator operator;
+    private final Duration patience;
     private final CompletableFuture<Void> asked = new CompletableFuture<>(); // completes when a stop is asked for
     private final CompletableFuture<Throwable> fatal = new CompletableFuture<>(); // an error of the JVM in engine code
     private final CountDownLatch over = new CountDownLatch(1);
 
-    private ProcessShell(Operator operator) {
+    private ProcessShell(Operator operator, Duration patience) {
         this.operator = operator;
+        this.patience = patience;
     }
 
     static void run(Operator operator, String... args) {
+        run(operator, START, args);
+    }
+
+    /**
+     * The same.
+     *
+     * @param patience how long the start waits for a server
+     */
+    static void run(Operator operator, Duration patience, String... args) {
         Settings.Parsed settings = Settings.parse(operator, System.getenv(), args);
         if (settings.help()) {
             print(Settings.help(operator));
             return;
         }
         operator.instance(System.getenv().getOrDefault("HOSTNAME", "")); // the pod's name, in a pod
-        new ProcessShell(operator).run(cluster(operator, settings), settings);
+        new ProcessShell(operator, patience).run(cluster(operator, settings), settings);
     }
 
     private static ClusterSource cluster(Operator operator, Settings.Parsed settings) {
@@ -135,7 +146,8 @@ final class ProcessShell {
         ApiClient client = ApiClient.over(runtime, transport, ApiClient.Settings.of(operator.name()));
         long begun = runtime.nanos();
         boolean said = false;
-        while (true) {
+        boolean busy = false;
+        while (!busy) {
             if (asked.isDone()) {
                 return false;
             }
@@ -149,13 +161,24 @@ final class ProcessShell {
                 if (answered(problem)) {
                     break;
                 }
-                if (runtime.nanos() - begun > START.toNanos() || problem instanceof ApiException.Unauthorized) {
+                boolean tooLong = runtime.nanos() - begun > patience.toNanos();
+                if (tooLong && problem.answer().code() != 0 && !(problem instanceof ApiException.Unauthorized)) {
+                    busy = true; // it is there; what it serves by then is waited for by whatever needs it
+                    log.warn(
+                            "operator {} starts though {} answers nothing better after {}: {} [HS-103]",
+                            operator.name(),
+                            cluster.describe(),
+                            Texts.of(patience),
+                            Texts.sentence(problem));
+                    continue;
+                }
+                if (tooLong || problem instanceof ApiException.Unauthorized) {
                     throw new OperatorException(
                             1,
                             operator.name() + " could not start: " + cluster.describe() + " "
                                     + (problem instanceof ApiException.Unauthorized
                                             ? "does not accept these credentials"
-                                            : "did not answer within " + Texts.of(START))
+                                            : "did not answer within " + Texts.of(patience))
                                     + " (" + Texts.sentence(problem)
                                     + "). Check that the server runs and the kubeconfig is right.",
                             problem);
@@ -165,7 +188,7 @@ final class ProcessShell {
                     log.warn(
                             "operator {} waits up to {} for {}: {} [HS-103]",
                             operator.name(),
-                            Texts.of(START),
+                            Texts.of(patience),
                             cluster.describe(),
                             Texts.sentence(problem));
                 }
@@ -203,9 +226,10 @@ final class ProcessShell {
         }
     }
 
-    /** Whether a server is there, whatever it thinks of the request. */
+    /** Whether a server is there and at work, whatever it thinks of the request. One that is too busy may be so for a moment only. */
     private static boolean answered(ApiException problem) {
-        return problem instanceof ApiException.Forbidden || problem instanceof ApiException.NotFound;
+        int code = problem.answer().code();
+        return code != 0 && code != 401 && code != 429 && code < 500;
     }
 
     private void work(SystemRuntime runtime, Transport transport) {

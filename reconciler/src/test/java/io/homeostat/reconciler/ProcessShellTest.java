@@ -25,6 +25,7 @@ class ProcessShellTest {
     /** A simulator with the CRD and one widget, made by the shell itself. */
     private static final class Embedded implements ClusterSource {
         final List<String> calls = new CopyOnWriteArrayList<>();
+        volatile int version; // what /version is answered; 0 for the version
         private @Nullable Simulator simulator;
 
         @Override
@@ -52,6 +53,9 @@ class ProcessShellTest {
                             how,
                             "{\"apiVersion\":\"test.example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"w\"},\"spec\":{\"size\":1}}"
                                     .getBytes(StandardCharsets.UTF_8));
+            if (version != 0) {
+                made.faults().on(request -> request.path().equals("/version")).answer(version);
+            }
             return transport;
         }
 
@@ -97,6 +101,25 @@ class ProcessShellTest {
         assertThat(main.isAlive()).isFalse();
         assertThat(thrown.get()).isNull();
         assertThat(cluster.calls).containsExactly("connect", "close");
+    }
+
+    @Test
+    void serverThatAnswersNothingButErrorsIsNoServerThatDoesNotAnswer() throws Exception {
+        Operator operator = operator((widget, context) -> Result.done());
+        cluster.version = 503;
+        AtomicReference<@Nullable Throwable> thrown = new AtomicReference<>();
+        Thread main = new Thread(() -> {
+            try {
+                ProcessShell.run(operator, Duration.ofMillis(1));
+            } catch (Throwable failed) {
+                thrown.set(failed);
+            }
+        });
+        main.start();
+        assertThat(reconciled.poll(60, TimeUnit.SECONDS)).isNotNull();
+        main.interrupt();
+        main.join(TimeUnit.SECONDS.toMillis(60));
+        assertThat(thrown.get()).isNull();
     }
 
     @Test
