@@ -21,6 +21,8 @@ final class Attempt<K> {
     private final Duration limit;
     private final List<String> writes = new CopyOnWriteArrayList<>();
     private volatile boolean ended; // set once, by the task; read by whatever thread user code uses
+    private volatile boolean
+            leftBehind; // set once, by the dispatcher at a stop; read by whatever thread user code uses
     private volatile boolean timedOut; // set once, by the dispatcher; read by the task
 
     Attempt(EngineRuntime runtime, String controller, Work<K> work, Duration limit) {
@@ -69,6 +71,11 @@ final class Attempt<K> {
         ended = true;
     }
 
+    /** The operator ends without it: what it does from now on is refused. */
+    void leaveBehind() {
+        leftBehind = true;
+    }
+
     void timeOut() {
         timedOut = true;
     }
@@ -79,6 +86,11 @@ final class Attempt<K> {
 
     /** Refuses use of a context after its reconcile. */
     void requireRunning() {
+        if (leftBehind) {
+            throw new IllegalStateException(
+                    "The reconcile of " + name
+                            + " did not end when its operator stopped and was left behind; it reads and writes nothing any more");
+        }
         if (ended) {
             throw new IllegalStateException("The context of " + name
                     + " was used after its reconcile returned; finish or wait for all work before returning");

@@ -35,7 +35,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p><b>Threads.</b> The holder of the primary's key; the map also allows user code with threads of its own. <b>Memory.</b> Two
- * hashes and a UID per child; goes with the primary. <b>Failure.</b> An apply whose outcome is not known is forgotten, so that
+ * hashes and a UID per child; goes with the child, and with the primary. <b>Failure.</b> An apply whose outcome is not known is forgotten, so that
  * the next one looks first.
  */
 final class Children {
@@ -58,7 +58,15 @@ final class Children {
     private volatile boolean statusInDoubt; // of the key's holder, which may use several threads
     private volatile boolean echoExpected; // set by the key's holder, taken by the primary's handler
     private volatile boolean primaryGone; // set once, by whoever finds out; read by the key's holder
+    private volatile boolean
+            someLost; // children went that were known here, and nobody has looked whether the primary did
     private final Map<ChildKey, Known> known = new ConcurrentHashMap<>(); // never iterated
+
+    /** When what a predecessor left was first in the way. */
+    private final Map<ChildKey, Long> leftBehind = new ConcurrentHashMap<>(); // never iterated
+
+    /** How long the garbage collector may take before what is in its hands is somebody else's after all. */
+    static final Duration COLLECTING = Duration.ofMinutes(1);
 
     Children(String primaryUid) {
         this.primaryUid = primaryUid;
@@ -97,6 +105,22 @@ final class Children {
         return primaryGone;
     }
 
+    /** A child is gone, of that UID. */
+    void forget(ResourceType<?> type, ObjectKey key, String uid) {
+        known.computeIfPresent(new ChildKey(type, key), (child, was) -> {
+            if (!was.uid.equals(uid)) {
+                return was;
+            }
+            someLost = true;
+            return null;
+        });
+    }
+
+    /** How many children are remembered. */
+    int size() {
+        return known.size();
+    }
+
     /**
      * Applies {@code desired}.
      *
@@ -122,7 +146,7 @@ final class Children {
             if (Arrays.equals(before.hash, hash) && present.raw().fingerprint() == before.fingerprint) {
                 return new Applied<>(present.object(), Applied.Effect.SKIPPED);
             }
-            refuseOtherController(type, key, present.raw());
+            refuseOtherController(writer, child, present.raw(), owner);
         }
         String uid;
         String versionBefore;
@@ -130,21 +154,32 @@ final class Children {
             uid = before.uid;
             versionBefore = present.raw().resourceVersion();
         } else {
-            if (before != null) {
-                // It was there and is not: deleted by somebody, or collected because the primary is gone.
-                writer.requirePrimary.run();
+            if (before != null || someLost) {
+                requirePrimary(writer);
             }
             known.remove(child);
-            RawObject live = lookLive(writer, type, key);
+            RawObject live = lookLive(writer, child, owner);
             uid = live == null ? "" : live.uid();
             versionBefore = live == null ? "" : live.resourceVersion();
         }
         RawObject answer = send(
                 writer, child, uid, uid.isEmpty() ? body : RequestBodies.applied(encoded, key.namespace(), owner, uid));
         known.put(child, new Known(answer.uid(), hash, answer.fingerprint()));
+        leftBehind.remove(child);
         boolean unchanged = answer.uid().equals(uid) && answer.resourceVersion().equals(versionBefore);
         return new Applied<>(
                 freshest(writer, type, key, answer), unchanged ? Applied.Effect.UNCHANGED : Applied.Effect.CHANGED);
+    }
+
+    /** Something was there and is not: deleted by somebody, or collected because the primary is gone. */
+    private void requirePrimary(Writer writer) {
+        someLost = false; // before it is looked: what goes afterwards is looked for again
+        try {
+            writer.requirePrimary.run();
+        } catch (Throwable unknown) {
+            someLost = true;
+            throw unknown;
+        }
     }
 
     private RawObject send(Writer writer, ChildKey child, String uid, byte[] body) {
@@ -173,7 +208,9 @@ final class Children {
     }
 
     /** The first apply of a child looks at it live (D33). Null when it is not there. */
-    private @Nullable RawObject lookLive(Writer writer, ResourceType<?> type, ObjectKey key) {
+    private @Nullable RawObject lookLive(Writer writer, ChildKey child, OwnerReference us) {
+        ResourceType<?> type = child.type;
+        ObjectKey key = child.key;
         RawObject live;
         try {
             live = writer.await(() -> writer.client.get(type, key));
@@ -183,7 +220,7 @@ final class Children {
             }
             return null;
         }
-        refuseOtherController(type, key, live);
+        refuseOtherController(writer, child, live, us);
         if (live.owners().stream().noneMatch(owner -> owner.uid().equals(primaryUid))) {
             throw new ForeignObject(type.kind() + " " + key
                     + " is there and has no owner reference to the object that is" + " reconciled (UID " + primaryUid
@@ -192,14 +229,34 @@ final class Children {
         return live;
     }
 
-    private void refuseOtherController(ResourceType<?> type, ObjectKey key, RawObject present) {
+    private void refuseOtherController(Writer writer, ChildKey child, RawObject present, OwnerReference us) {
+        String found = child.type.kind() + " " + child.key;
         for (OwnerRef owner : present.owners()) {
             if (owner.controller() && !owner.uid().equals(primaryUid)) {
-                throw new ForeignObject(type.kind() + " " + key + " is there and controlled by " + owner.kind() + " "
+                if (isPredecessor(owner, us) && mayStillBeCollected(writer, child)) {
+                    throw new CacheNotReady(found + " belongs to an earlier " + us.getKind() + " " + us.getName()
+                            + " (UID " + owner.uid() + ") and waits for the garbage collector; it was not touched");
+                }
+                throw new ForeignObject(found + " is there and controlled by " + owner.kind() + " "
                         + owner.name() + " (UID " + owner.uid() + "), not by the object that is reconciled (UID "
                         + primaryUid + "); it was not touched. Delete or rename one of them");
             }
         }
+    }
+
+    /** Whether that owner was what we are, before it was deleted and made anew: a replace. */
+    private static boolean isPredecessor(OwnerRef owner, OwnerReference us) {
+        int slash = us.getApiVersion().indexOf('/');
+        String group = slash < 0 ? "" : us.getApiVersion().substring(0, slash);
+        return owner.kind().equals(us.getKind())
+                && owner.name().equals(us.getName())
+                && owner.group().equals(group);
+    }
+
+    private boolean mayStillBeCollected(Writer writer, ChildKey child) {
+        long now = writer.runtime.nanos();
+        Long since = leftBehind.putIfAbsent(child, now);
+        return since == null || now - since < COLLECTING.toNanos();
     }
 
     /** The answer, or what the cache has when that is newer. */
@@ -233,10 +290,22 @@ final class Children {
      * What an apply needs of its surroundings.
      *
      * @param requirePrimary throws when the server does not have the primary any more
+     * @param requireRunning throws when the reconcile is over: asked before each request, since one that was left behind may be in
+     *     the middle of several
      */
-    record Writer(EngineRuntime runtime, ApiClient client, String fieldManager, Cached cache, Runnable requirePrimary) {
+    record Writer(
+            EngineRuntime runtime,
+            ApiClient client,
+            String fieldManager,
+            Cached cache,
+            Runnable requirePrimary,
+            Runnable requireRunning) {
         Writer requiring(Runnable primary) {
-            return new Writer(runtime, client, fieldManager, cache, primary);
+            return new Writer(runtime, client, fieldManager, cache, primary, requireRunning);
+        }
+
+        Writer during(Runnable running) {
+            return new Writer(runtime, client, fieldManager, cache, requirePrimary, running);
         }
 
         /** Longer than the client's own deadline for a request, which is the one that decides. */
@@ -245,6 +314,7 @@ final class Children {
         /** Asks and waits. A thread that is interrupted already finds out before anything is sent. */
         <T extends @Nullable Object> T await(Supplier<CompletionStage<T>> request) {
             runtime.await(CompletableFuture.completedFuture(LONGEST), Duration.ZERO);
+            requireRunning.run();
             return runtime.await(request.get(), LONGEST);
         }
 

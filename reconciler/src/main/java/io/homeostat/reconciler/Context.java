@@ -31,11 +31,13 @@ public interface Context<R extends HasMetadata> extends KeyContext<ObjectKey> {
      * is said in an event of the reconciled object, and, when it is a custom resource whose status class has {@code conditions}, in the
      * conditions {@code Stalled=True} and, unless this reconcile updates the status itself, {@code Ready=False}, both with reason
      * {@code ForeignObject}. They go with the first reconcile that is refused nothing. The object is reconciled again as soon as what
-     * was refused is gone or has other owners.
+     * was refused is gone or has other owners. What a deleted object of the same kind and name owned, and the garbage collector has yet
+     * to take, is waited for quietly for up to a minute, and refused then.
      *
      * @param desired of a type the controller {@link ControllerSpec#owns owns}; not changed
      * @return the newest state known, also when nothing was sent; shared and read-only
      * @throws ForeignObject when an object of that name is there and belongs to somebody else
+     * @throws CacheNotReady when the reconciled object is gone or new, and the caches or the garbage collector are behind; let it pass
      * @throws IllegalArgumentException when the type is not owned, or the object cannot be owned from here: another namespace
      */
     <X extends HasMetadata> X apply(X desired);
@@ -44,6 +46,7 @@ public interface Context<R extends HasMetadata> extends KeyContext<ObjectKey> {
      * Deletes an object, its dependents in the background. An object that is gone already is no error.
      *
      * @param object with a UID, as read: only that very object is deleted; without one, whatever has its name
+     * @throws IllegalArgumentException when it has no name
      */
     void delete(HasMetadata object);
 
@@ -78,6 +81,6 @@ public interface Context<R extends HasMetadata> extends KeyContext<ObjectKey> {
     /** Reads from the server, of any type, past the caches: for what must not be decided by a cache that may be behind. */
     LiveReads live();
 
-    /** Tells people what happened to the reconciled object, as Kubernetes Events. Usable after the reconcile too. */
+    /** Tells people what happened to the reconciled object, as Kubernetes Events. What it gives may be kept and used after the reconcile. */
     Events events();
 }

@@ -7,16 +7,21 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.RequestBodies;
 import io.homeostat.client.ResourceType;
+import io.homeostat.core.Metrics;
+import io.homeostat.core.Registration;
 import io.homeostat.core.Stable;
 import io.homeostat.informer.CachedObject;
+import io.homeostat.informer.ResourceEventHandler;
 import io.homeostat.workqueue.Priority;
 import io.homeostat.workqueue.WorkQueue;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiConsumer;
@@ -46,7 +51,12 @@ public final class ControllerSpec<R extends HasMetadata> {
 
     /** A type that is watched through a mapper. */
     private record Watched<X extends HasMetadata>(
-            ResourceType<X> type, Function<? super X, ? extends Collection<ObjectKey>> mapper) {}
+            ResourceType<X> type, Function<? super X, ? extends Collection<ObjectKey>> mapper) {
+        @SuppressWarnings("unchecked") // equal types have equal classes
+        static <X extends HasMetadata> Watched<X> cast(Watched<?> ofSameType) {
+            return (Watched<X>) ofSameType;
+        }
+    }
 
     ControllerSpec(Class<R> primary) {
         this.type = ResourceType.of(primary);
@@ -64,19 +74,29 @@ public final class ControllerSpec<R extends HasMetadata> {
      * references are told by group, kind and name; {@link Context#owned} by UID.
      */
     public <X extends HasMetadata> ControllerSpec<R> owns(Class<X> owns) {
-        owned.add(undeclared(ResourceType.of(owns)));
+        ResourceType<X> child = ofOneClass(ResourceType.of(owns));
+        if (child.sameResource(type)) {
+            throw new IllegalArgumentException("Controller " + name + " reconciles " + type
+                    + " and cannot own it too; a change of one that concerns another is for watches(…)");
+        }
+        if (owned.stream().anyMatch(child::sameResource)) {
+            throw new IllegalArgumentException("Controller " + name + " owns " + child + " twice; once is enough");
+        }
+        owned.add(child);
         return this;
     }
 
     /**
-     * Objects of this type are cached, and every change of one wakes the objects that {@code mapper} names.
+     * Objects of this type are cached, and every change of one wakes the objects that {@code mapper} names. A type that is owned,
+     * watched already, or the reconciled one itself, may be watched too: all read one cache.
      *
      * @param mapper from a watched object (shared and read-only) to the keys of reconciled ones; called for each version of a
-     *     changed object. Pure: it must not depend on other objects. When it throws, every reconciled object is woken
+     *     changed object. Pure: it must not depend on other objects. When it throws, or the object cannot be decoded, every
+     *     reconciled object is woken: at once, and while it goes on, once in a growing while of up to a minute
      */
     public <X extends HasMetadata> ControllerSpec<R> watches(
             Class<X> watches, Function<? super X, ? extends Collection<ObjectKey>> mapper) {
-        watched.add(new Watched<>(undeclared(ResourceType.of(watches)), mapper));
+        watched.add(new Watched<>(ofOneClass(ResourceType.of(watches)), mapper));
         return this;
     }
 
@@ -118,15 +138,25 @@ public final class ControllerSpec<R extends HasMetadata> {
         return this;
     }
 
-    private <X extends HasMetadata> ResourceType<X> undeclared(ResourceType<X> other) {
-        boolean twice = other.sameResource(type)
-                || owned.stream().anyMatch(other::sameResource)
-                || watched.stream().anyMatch(each -> other.sameResource(each.type));
-        if (twice) {
-            throw new IllegalArgumentException(
-                    "Controller " + name + " declares " + other + " twice; once is enough, owns(…) or watches(…)");
+    /** A resource has one class in a controller: it is what its caches are asked by. */
+    private <X extends HasMetadata> ResourceType<X> ofOneClass(ResourceType<X> other) {
+        for (ResourceType<?> each : types()) {
+            if (other.sameResource(each) && !other.equals(each)) {
+                throw new IllegalArgumentException("Controller " + name + " declares " + other + " as "
+                        + each.objectClass().getName() + " and as "
+                        + other.objectClass().getName() + "; use one class");
+            }
         }
         return other;
+    }
+
+    /** Each type once, the reconciled one first. */
+    private Set<ResourceType<?>> types() {
+        Set<ResourceType<?>> types = new LinkedHashSet<>();
+        types.add(type);
+        types.addAll(owned);
+        watched.forEach(each -> types.add(each.type));
+        return types;
     }
 
     String name() {
@@ -158,47 +188,62 @@ public final class ControllerSpec<R extends HasMetadata> {
                         workers == null ? engine.limits().workers() : workers,
                         deadline == null ? engine.limits().deadline() : deadline),
                 body);
-        WorkQueue<ObjectKey> queue = dispatcher.queue();
         AtomicReference<@Nullable Source<R>> primaries = new AtomicReference<>();
         BiConsumer<String, Priority> everything = (cause, priority) -> {
             Source<R> primary = primaries.get();
             if (primary != null) { // before that, each primary's own add is still to come
                 for (CachedObject<R> each : primary.peek().list()) {
-                    queue.add(each.key(), cause, priority);
+                    dispatcher.queue().add(each.key(), cause, priority);
                 }
             }
         };
-        Source<R> primary = new Source<>(
-                name,
-                engine.informers(),
+        Source<R> primary = open(
+                engine,
                 type,
-                engine.namespace(),
-                new Wakers.OfPrimary<>(type, queue, body::takesEcho, body::gone));
+                List.of(new Wakers.OfPrimary<>(type, dispatcher.queue(), body::despite, body::gone)),
+                dispatcher.queue(),
+                everything);
         primaries.set(primary);
         sources.add(primary);
-        for (ResourceType<?> each : owned) {
-            sources.addOwned(openOwned(engine, each, queue, body.refusals));
-        }
-        for (Watched<?> each : watched) {
-            sources.add(openWatched(engine, each, queue, everything));
+        for (ResourceType<?> each : types()) {
+            if (owned.contains(each)) {
+                sources.addOwned(openOwned(engine, each, dispatcher.queue(), body, everything));
+            } else if (!each.equals(type)) {
+                sources.add(open(engine, each, List.of(), dispatcher.queue(), everything));
+            }
         }
         return new ControllerRun<>(name, engine, sources, dispatcher);
     }
 
     private <X extends HasMetadata> Source<X> openOwned(
-            Engine engine, ResourceType<X> each, WorkQueue<ObjectKey> queue, Refusals refusals) {
-        return new Source<>(
-                name, engine.informers(), each, engine.namespace(), new Wakers.OfOwner<>(type, each, queue, refusals));
+            Engine engine,
+            ResourceType<X> each,
+            WorkQueue<ObjectKey> queue,
+            Body<R> body,
+            BiConsumer<String, Priority> everything) {
+        Wakers.OfOwner<R, X> handler = new Wakers.OfOwner<>(type, each, queue, body.refusals, body::childGone);
+        return open(engine, each, List.of(handler), queue, everything);
     }
 
-    private <X extends HasMetadata> Source<X> openWatched(
-            Engine engine, Watched<X> each, WorkQueue<ObjectKey> queue, BiConsumer<String, Priority> everything) {
-        return new Source<>(
-                name,
-                engine.informers(),
-                each.type,
-                engine.namespace(),
-                new Wakers.OfMapper<>(each.type, queue, each.mapper, everything));
+    /** A type's cache, with {@code first} and whatever watches the type as its handlers. */
+    private <X extends HasMetadata> Source<X> open(
+            Engine engine,
+            ResourceType<X> each,
+            List<? extends ResourceEventHandler<X>> first,
+            WorkQueue<ObjectKey> queue,
+            BiConsumer<String, Priority> everything) {
+        List<ResourceEventHandler<X>> handlers = new ArrayList<>(first);
+        List<Registration> sweeps = new ArrayList<>();
+        Metrics.Counter failures = Wakers.failures(engine.metrics(), name, each);
+        for (Watched<?> watch : watched) {
+            if (watch.type.equals(each)) {
+                Sweep sweep = new Sweep(name, each, engine.runtime(), failures, everything);
+                sweeps.add(sweep);
+                handlers.add(new Wakers.OfMapper<>(each, queue, Watched.<X>cast(watch).mapper, sweep));
+            }
+        }
+        sweeps.add(failures::close);
+        return new Source<>(name, engine.informers(), each, engine.namespace(), handlers, sweeps);
     }
 
     /** From a key to a reconcile of the object it names. */
@@ -218,6 +263,7 @@ public final class ControllerSpec<R extends HasMetadata> {
         private static final class Memory {
             final Children children;
             volatile @Nullable Long failedOn; // the fingerprint it failed on for good; written by the key's holder
+            volatile @Nullable String unreadable; // the version that did not decode; written by the key's holder
 
             Memory(String uid) {
                 this.children = new Children(uid);
@@ -238,8 +284,8 @@ public final class ControllerSpec<R extends HasMetadata> {
             this.reconciler = reconciler;
             this.sources = sources;
             this.events = engine.events();
-            this.writer =
-                    new Children.Writer(engine.runtime(), engine.client(), engine.operator(), this::cached, () -> {});
+            this.writer = new Children.Writer(
+                    engine.runtime(), engine.client(), engine.operator(), this::cached, () -> {}, () -> {});
         }
 
         private <X extends HasMetadata> java.util.Optional<CachedObject<X>> cached(
@@ -247,9 +293,26 @@ public final class ControllerSpec<R extends HasMetadata> {
             return sources.source(child.objectClass()).snapshot().get(key);
         }
 
-        boolean takesEcho(CachedObject<R> changed) {
+        /** Why a change of only the status is to be looked at (see {@link Wakers.OfPrimary}); null when it is not. */
+        @Nullable
+        String despite(CachedObject<R> changed) {
             Memory memory = memories.get(changed.key());
-            return memory != null && memory.children.takeEcho();
+            if (memory == null) {
+                return null;
+            }
+            if (memory.children.takeEcho()) {
+                return "status in doubt";
+            }
+            // A version that cannot be read may have been repaired by nothing but its status.
+            return memory.unreadable == null ? null : "modified";
+        }
+
+        /** An owned object is gone, and with it what is remembered of it. */
+        void childGone(ObjectKey owner, String ownerUid, ResourceType<?> child, RawObject object) {
+            Memory memory = memories.get(owner);
+            if (memory != null && memory.children.primaryUid.equals(ownerUid)) {
+                memory.children.forget(child, object.key(), object.uid());
+            }
         }
 
         void gone(CachedObject<R> last) {
@@ -279,60 +342,103 @@ public final class ControllerSpec<R extends HasMetadata> {
 
         @Override
         public Outcome run(Attempt<ObjectKey> attempt) throws Exception {
-            CachedObject<R> cached =
-                    sources.primary(type).snapshot().get(attempt.key()).orElse(null);
-            if (cached == null || (isGoing(cached.raw()) && !isToBeCleanedUp(cached.raw()))) {
-                // Gone or going: what it owns is collected; touching it would fight the collector.
-                return new Outcome.Skipped();
+            while (true) {
+                CachedObject<R> cached = present(attempt.key());
+                if (cached == null) {
+                    return new Outcome.Skipped();
+                }
+                Memory memory = memoryOf(cached);
+                if (isToBeLeftAlone(cached, memory)) {
+                    return new Outcome.Skipped();
+                }
+                R copy = readable(attempt, cached, memory);
+                if (copy != null) {
+                    return reconcile(attempt, cached.raw(), copy, memory);
+                }
+                if (isNewest(cached)) {
+                    return new Outcome.Skipped();
+                }
+                // A newer version came while that was found out; its handler may not have known that it matters.
             }
-            RawObject raw = cached.raw();
-            Memory memory = memories.compute(
-                    attempt.key(),
-                    (key, old) ->
-                            old != null && old.children.primaryUid.equals(raw.uid()) ? old : new Memory(raw.uid()));
+        }
+
+        /** What is to be reconciled; null when it is gone or going: what it owns is collected, touching it would fight the collector. */
+        private @Nullable CachedObject<R> present(ObjectKey key) {
+            return sources.primary(type)
+                    .snapshot()
+                    .get(key)
+                    .filter(cached -> !isGoing(cached.raw()) || isToBeCleanedUp(cached.raw()))
+                    .orElse(null);
+        }
+
+        private Memory memoryOf(CachedObject<R> cached) {
+            String uid = cached.raw().uid();
+            return memories.compute(
+                    cached.key(),
+                    (key, old) -> old != null && old.children.primaryUid.equals(uid) ? old : new Memory(uid));
+        }
+
+        private boolean isToBeLeftAlone(CachedObject<R> cached, Memory memory) {
             if (memory.children.isPrimaryGone()) {
-                return new Outcome.Skipped(); // the cache is behind; its own event ends this
+                return true; // the cache is behind; its own event ends this
             }
-            if (forgottenIfGone(attempt.key(), memory)) {
-                return new Outcome.Skipped();
+            if (forgottenIfGone(cached.key(), memory)) {
+                return true;
             }
-            long fingerprint = raw.fingerprint();
             Long failedOn = memory.failedOn;
-            if (failedOn != null && failedOn == fingerprint) {
-                return new Outcome.Skipped();
-            }
+            return (failedOn != null && failedOn == cached.raw().fingerprint())
+                    || cached.raw().resourceVersion().equals(memory.unreadable);
+        }
+
+        private boolean isNewest(CachedObject<R> cached) {
+            return sources.primary(type)
+                    .peek()
+                    .get(cached.key())
+                    .filter(now ->
+                            !now.raw().resourceVersion().equals(cached.raw().resourceVersion()))
+                    .isEmpty();
+        }
+
+        /** A decode of its own; null, and said, when the object cannot be decoded (D32). */
+        private @Nullable R readable(Attempt<ObjectKey> attempt, CachedObject<R> cached, Memory memory) {
             memory.failedOn = null;
-            R copy;
             try {
-                copy = cached.copy();
+                R copy = cached.copy();
+                memory.unreadable = null;
+                return copy;
             } catch (ApiException.Undecodable unreadable) {
+                memory.unreadable = cached.raw().resourceVersion(); // before it is looked whether that is the newest
                 attempt.logger()
                         .error(
                                 "this {} cannot be read and is not reconciled before its next version: {} [HS-305]",
                                 type.kind(),
                                 unreadable.getMessage());
-                events.about(EventRecorder.Subject.of(type, raw))
+                events.about(EventRecorder.Subject.of(type, cached.raw()))
                         .record(
                                 Events.Type.WARNING,
                                 "Undecodable",
                                 "Decode",
                                 "It is not reconciled before its next version: " + unreadable.getMessage());
-                memory.failedOn = fingerprint;
-                return new Outcome.Skipped();
+                return null;
             }
-            RawObject primary = raw;
-            if (finalizing != null && !isGoing(raw) && !raw.finalizers().contains(finalizer)) {
-                List<String> finalizers = new ArrayList<>(raw.finalizers());
+        }
+
+        private Outcome reconcile(Attempt<ObjectKey> attempt, RawObject read, R decoded, Memory memory)
+                throws Exception {
+            Children.Writer writing = writer.during(attempt::requireRunning);
+            RawObject primary = read;
+            R copy = decoded;
+            if (finalizing != null && !isGoing(read) && !read.finalizers().contains(finalizer)) {
+                List<String> finalizers = new ArrayList<>(read.finalizers());
                 finalizers.add(finalizer);
-                primary = putFinalizers(attempt, raw, finalizers);
-                fingerprint = primary.fingerprint();
+                primary = putFinalizers(attempt, read, finalizers);
                 copy = primary.decode(type);
             }
             refusals.drop(attempt.key());
             ObjectContext<R> context = new ObjectContext<>(
                     attempt,
                     sources,
-                    writer,
+                    writing,
                     type,
                     primary,
                     memory.children,
@@ -344,12 +450,18 @@ public final class ControllerSpec<R extends HasMetadata> {
                     takeFinalizerOff(attempt, primary);
                 }
             } finally {
-                if (context.wasRefused()) {
+                if (context.waitsForOthers()) {
                     forgottenIfGone(attempt.key(), memory);
                 }
             }
-            if (result instanceof Result.Failed) {
-                memory.failedOn = fingerprint;
+            if (result instanceof Result.Failed failed) {
+                memory.failedOn = primary.fingerprint();
+                events.about(EventRecorder.Subject.of(type, primary))
+                        .record(
+                                Events.Type.WARNING,
+                                "ReconcileFailed",
+                                isGoing(primary) ? "Cleanup" : "Reconcile",
+                                failed.reason());
             }
             return returned(result, name, attempt.key());
         }

@@ -8,8 +8,10 @@ import io.homeostat.workqueue.Work;
 import io.homeostat.workqueue.WorkQueue;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -32,7 +34,7 @@ import org.slf4j.LoggerFactory;
  * </pre>
  *
  * <p><b>Order.</b> That of the queue. <b>Threads.</b> State is confined to the dispatcher's lane; user code runs on tasks only.
- * <b>Memory.</b> What is running. <b>Failure.</b> Every throwable of a task leads to a retry of its key; one that says the JVM is
+ * <b>Memory.</b> What is running, and a number for each key that fails quietly. <b>Failure.</b> Every throwable of a task leads to a retry of its key; one that says the JVM is
  * not sound is handed to {@code fatal} too, after the key was released (D35). A key that a task never returns is locked, nothing
  * else is harmed: up to {@value #MAX_STUCK_PER_WORKER} times the workers may be stuck and replaced.
  */
@@ -63,6 +65,9 @@ final class Dispatcher<K> implements Registration {
     /** The longest wait of a key whose cache cannot answer. */
     private static final Duration CACHE_RETRY = Duration.ofSeconds(5);
 
+    /** So many quiet failures in a row of one key are said, and again with each doubling. */
+    private static final int QUIET_FOR_LONG = 10;
+
     private static final int MAX_STUCK_PER_WORKER = 10;
     private static final Logger log = LoggerFactory.getLogger(Dispatcher.class);
 
@@ -78,6 +83,8 @@ final class Dispatcher<K> implements Registration {
     private final CompletableFuture<Boolean> drained = new CompletableFuture<>();
 
     private final Set<Running<K>> running = new LinkedHashSet<>(); // confined to the lane; in order of start
+    private final Map<K, Integer> quiet =
+            new HashMap<>(); // confined to the lane; quiet failures in a row; never iterated
     private int free; // confined to the lane
     private boolean started; // confined to the lane
     private boolean stopping; // confined to the lane
@@ -187,6 +194,7 @@ final class Dispatcher<K> implements Registration {
                         each.attempt.name(),
                         Texts.of(each.attempt.elapsed()),
                         stackOf(each));
+                each.attempt.leaveBehind();
             }
             drained.complete(false);
         });
@@ -199,11 +207,15 @@ final class Dispatcher<K> implements Registration {
             if (work == null) {
                 return;
             }
-            launch(work);
+            if (!launched(work)) {
+                lane.execute(this::dispatch); // not at once: whoever stops us because of that comes first
+                return;
+            }
         }
     }
 
-    private void launch(Work<K> work) {
+    /** Whether a task could be started for it; when not, it has ended already. */
+    private boolean launched(Work<K> work) {
         Running<K> each = new Running<>(new Attempt<>(runtime, name, work, limits.deadline));
         running.add(each);
         active.incrementAndGet();
@@ -213,12 +225,17 @@ final class Dispatcher<K> implements Registration {
             task = runtime.start(name + "/" + each.attempt.name(), () -> run(each));
         } catch (Throwable noThread) {
             each.outcome = Outcome.of(noThread);
-            ended(each, noThread);
-            return;
+            release(each, noThread);
+            return false;
         }
         each.task = task;
         each.alarm = runtime.after(limits.deadline, lane, () -> overdue(each));
-        task.done().whenComplete((nothing, thrown) -> lane.execute(() -> ended(each, thrown)));
+        task.done()
+                .whenComplete((nothing, thrown) -> lane.execute(() -> {
+                    release(each, thrown);
+                    dispatch();
+                }));
+        return true;
     }
 
     /** On the task. */
@@ -261,6 +278,12 @@ final class Dispatcher<K> implements Registration {
         Throwable error = null;
         if (outcome instanceof Outcome.Returned returned) {
             result = returned.result();
+            if (result instanceof Result.Failed failed) {
+                logSafely(() -> attempt.logger()
+                        .warn(
+                                "failed for good, and is not tried before the object changes: {} [HS-409]",
+                                failed.reason()));
+            }
         } else if (outcome instanceof Outcome.Quiet quiet) {
             result = new Result.Retry(Texts.of(quiet.thrown()));
         } else if (outcome instanceof Outcome.Failed failed) {
@@ -268,7 +291,14 @@ final class Dispatcher<K> implements Registration {
         } else if (outcome instanceof Outcome.Fatal fatally) {
             error = fatally.thrown();
         }
-        if (error != null) {
+        if (outcome instanceof Outcome.Fatal) {
+            Throwable unsound = error;
+            logSafely(() -> attempt.logger()
+                    .error(
+                            "attempt {} met an error of the JVM, which ends the operator [HS-115]",
+                            attempt.work().attempt(),
+                            unsound));
+        } else if (error != null) {
             logError(attempt, error);
         }
         Reconciled reconciled = new Reconciled(
@@ -290,6 +320,7 @@ final class Dispatcher<K> implements Registration {
                 if (Outcome.isFatal(thrown)) {
                     each.outcome = new Outcome.Fatal(thrown);
                 }
+                figures.observerFailed();
                 logSafely(() -> log.warn("controller {}: a reconcile observer threw [HS-304]", name, thrown));
             }
         }
@@ -327,7 +358,7 @@ final class Dispatcher<K> implements Registration {
     }
 
     /** On the lane. */
-    private void ended(Running<K> each, @Nullable Throwable thrown) {
+    private void release(Running<K> each, @Nullable Throwable thrown) {
         running.remove(each);
         active.decrementAndGet();
         if (each.alarm != null) {
@@ -353,8 +384,24 @@ final class Dispatcher<K> implements Registration {
                                     ? thrown.getCause()
                                     : thrown);
         }
+        sayQuiet(each.attempt, outcome);
         settle(each.attempt.key(), outcome);
-        dispatch();
+    }
+
+    /** What fails quietly and goes on doing so is said after all: else nobody would see that nothing comes of it. */
+    private void sayQuiet(Attempt<K> attempt, Outcome outcome) {
+        if (!(outcome instanceof Outcome.Quiet failure)) {
+            quiet.remove(attempt.key());
+            return;
+        }
+        int row = quiet.merge(attempt.key(), 1, Integer::sum);
+        if (row % QUIET_FOR_LONG == 0 && Integer.bitCount(row / QUIET_FOR_LONG) == 1) {
+            logSafely(() -> attempt.logger()
+                    .warn(
+                            "{} attempts in a row came to nothing and are repeated; the last: {} [HS-408]",
+                            row,
+                            Texts.of(failure.thrown())));
+        }
     }
 
     private void settle(K key, Outcome outcome) {
@@ -376,8 +423,11 @@ final class Dispatcher<K> implements Registration {
         } else if (outcome instanceof Outcome.Failed failed) {
             queue.retry(key, "error: " + Texts.nameOf(failed.thrown()), failed.atLeast());
         } else if (outcome instanceof Outcome.Fatal fatally) {
-            queue.retry(key, "error: " + Texts.nameOf(fatally.thrown()));
-            fatal.accept(fatally.thrown());
+            try {
+                fatal.accept(fatally.thrown()); // first: memory may be what is missing, and a retry takes some
+            } finally {
+                queue.retry(key, "error: " + Texts.nameOf(fatally.thrown()));
+            }
         } else {
             queue.done(key);
         }

@@ -42,7 +42,10 @@ public interface KeyContext<K> {
     /** Wall clock time, for timestamps that people read; never to decide by. */
     Instant now();
 
-    /** Every verb on every type, uncached. What it writes is visible in the caches too. */
+    /**
+     * Every verb on every type, uncached. What it writes is visible in the caches too. Do not keep it: after the reconcile each of its
+     * verbs throws {@link IllegalStateException}.
+     */
     BlockingApiClient client();
 
     /** Logs with the controller and the key. */

@@ -5,7 +5,10 @@ import io.homeostat.client.BlockingApiClient;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Experimental;
+import io.homeostat.core.Metrics;
+import io.homeostat.core.Registration;
 import io.homeostat.informer.CachedObject;
+import io.homeostat.informer.ResourceEventHandler;
 import io.homeostat.workqueue.Cause;
 import io.homeostat.workqueue.Priority;
 import io.homeostat.workqueue.WorkQueue;
@@ -13,10 +16,11 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.BiConsumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -39,23 +43,34 @@ public final class KeyControllerSpec<K> {
     private @Nullable Duration deadline;
 
     private record Watched<X extends HasMetadata, K>(
-            ResourceType<X> type, Function<? super X, ? extends Collection<K>> mapper) {}
+            ResourceType<X> type, Function<? super X, ? extends Collection<K>> mapper) {
+        @SuppressWarnings("unchecked") // equal types have equal classes
+        static <X extends HasMetadata, K> Watched<X, K> cast(Watched<?, K> ofSameType) {
+            return (Watched<X, K>) ofSameType;
+        }
+    }
 
     KeyControllerSpec(String name) {
         this.name = Operator.requireName("controller", name);
     }
 
     /**
-     * Objects of this type are cached, and every change of one wakes the keys that {@code mapper} names.
+     * Objects of this type are cached, and every change of one wakes the keys that {@code mapper} names. A type may be watched in
+     * several ways: all read one cache.
      *
      * @param mapper from a watched object (shared and read-only) to keys; called for each version of a changed object. Pure: it
-     *     must not depend on other objects. When it throws, the keys of all cached objects of the type are woken
+     *     must not depend on other objects. When it throws, or the object cannot be decoded, the keys of all cached objects of the
+     *     type are woken: at once, and while it goes on, once in a growing while of up to a minute
      */
     public <X extends HasMetadata> KeyControllerSpec<K> watches(
             Class<X> watches, Function<? super X, ? extends Collection<K>> mapper) {
         ResourceType<X> type = ResourceType.of(watches);
-        if (watched.stream().anyMatch(each -> type.sameResource(each.type))) {
-            throw new IllegalArgumentException("Controller " + name + " declares " + type + " twice; once is enough");
+        for (Watched<?, K> each : watched) {
+            if (type.sameResource(each.type) && !type.equals(each.type)) {
+                throw new IllegalArgumentException("Controller " + name + " declares " + type + " as "
+                        + each.type.objectClass().getName() + " and as "
+                        + type.objectClass().getName() + "; use one class");
+            }
         }
         watched.add(new Watched<>(type, mapper));
         return this;
@@ -106,40 +121,60 @@ public final class KeyControllerSpec<K> {
                         userReconciler.reconcile(attempt.key(), new Keyed<>(attempt, sources, engine)),
                         name,
                         attempt.key()));
-        for (Watched<?, K> each : watched) {
-            sources.add(openWatched(engine, each, dispatcher.queue()));
+        Set<ResourceType<?>> types = new LinkedHashSet<>();
+        watched.forEach(each -> types.add(each.type));
+        for (ResourceType<?> each : types) {
+            sources.add(open(engine, each, dispatcher.queue()));
         }
         return new ControllerRun<>(name, engine, sources, dispatcher);
     }
 
-    private <X extends HasMetadata> Source<X> openWatched(Engine engine, Watched<X, K> each, WorkQueue<K> queue) {
+    private <X extends HasMetadata> Source<X> open(Engine engine, ResourceType<X> type, WorkQueue<K> queue) {
         AtomicReference<@Nullable Source<X>> self = new AtomicReference<>();
-        BiConsumer<String, Priority> everything = (cause, priority) -> {
-            Source<X> source = self.get();
-            if (source == null) {
-                return; // each object's own add is still to come
+        List<ResourceEventHandler<X>> handlers = new ArrayList<>();
+        List<Registration> sweeps = new ArrayList<>();
+        Metrics.Counter failures = Wakers.failures(engine.metrics(), name, type);
+        for (Watched<?, K> each : watched) {
+            if (each.type.equals(type)) {
+                Function<? super X, ? extends Collection<K>> mapper = Watched.<X, K>cast(each).mapper;
+                Sweep sweep = new Sweep(
+                        name,
+                        type,
+                        engine.runtime(),
+                        failures,
+                        (cause, priority) -> wakeAll(self.get(), mapper, queue, cause, priority));
+                sweeps.add(sweep);
+                handlers.add(new Wakers.OfMapper<>(type, queue, mapper, sweep));
             }
-            for (CachedObject<X> object : source.peek().list()) {
-                try {
-                    for (K key : List.copyOf(each.mapper.apply(object.object()))) {
-                        queue.add(key, cause, priority);
-                    }
-                } catch (Throwable again) {
-                    if (Outcome.isFatal(again)) {
-                        throw again;
-                    }
-                    log.debug("controller {}: the mapper threw for {} too", name, object.key(), again);
-                }
-            }
-        };
-        Source<X> source = new Source<>(
-                name,
-                engine.informers(),
-                each.type,
-                engine.namespace(),
-                new Wakers.OfMapper<>(each.type, queue, each.mapper, everything));
+        }
+        sweeps.add(failures::close);
+        Source<X> source = new Source<>(name, engine.informers(), type, engine.namespace(), handlers, sweeps);
         self.set(source);
         return source;
+    }
+
+    /** The keys of all cached objects that the mapper can be asked for. */
+    private <X extends HasMetadata> void wakeAll(
+            @Nullable Source<X> source,
+            Function<? super X, ? extends Collection<K>> mapper,
+            WorkQueue<K> queue,
+            String cause,
+            Priority priority) {
+        if (source == null) {
+            return; // each object's own add is still to come
+        }
+        for (CachedObject<X> object : source.peek().list()) {
+            try {
+                for (K key : List.copyOf(mapper.apply(object.object()))) {
+                    queue.add(key, cause, priority);
+                }
+            } catch (Throwable again) {
+                if (Outcome.isFatal(again)) {
+                    throw again;
+                }
+                log.debug("controller {}: nothing can be said for {} either", name, object.key(), again);
+            }
+        }
     }
 
     /** The context of one reconcile of a key. */
@@ -178,7 +213,7 @@ public final class KeyControllerSpec<K> {
         @Override
         public BlockingApiClient client() {
             attemptAt.requireRunning();
-            return engine.client().blocking();
+            return new RunningClient(attemptAt, engine.client().blocking());
         }
 
         @Override

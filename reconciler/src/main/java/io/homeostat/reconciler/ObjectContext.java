@@ -32,6 +32,7 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     private final Refusals refusals;
     private final Events events;
     private final LiveReads live = new Live();
+    private volatile boolean waits; // set by whatever thread the reconciler uses, read when it has ended
     private final List<String> refused = new CopyOnWriteArrayList<>(); // by whatever thread the reconciler uses
 
     ObjectContext(
@@ -73,6 +74,10 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
             events.record(
                     Events.Type.WARNING, PrimaryStatus.REASON, "Apply", String.valueOf(foreign.getMessage()), desired);
             throw foreign;
+        } catch (CacheNotReady later) {
+            refusals.note(child, key, key()); // what is in the way and goes, or changes hands, brings us back at once
+            waits = true;
+            throw later;
         } catch (ApiException.NotFound missing) {
             refusals.drop(child, key, key());
             if (key.namespace().equals(key().namespace()) && missing.misses(key.namespace())) {
@@ -142,7 +147,11 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     public void delete(HasMetadata object) {
         attempt.requireRunning();
         ResourceType<?> target = sources.typeOf(object);
-        String name = object.getMetadata().getName();
+        String name = object.getMetadata() == null ? null : object.getMetadata().getName();
+        if (name == null || name.isEmpty()) {
+            throw new IllegalArgumentException("The " + target.kind() + " to delete for " + key()
+                    + " has no metadata.name; name it, or pass one as read");
+        }
         String namespace = object.getMetadata().getNamespace();
         if (namespace == null || namespace.isEmpty()) {
             namespace = target.scope() == ResourceType.Scope.CLUSTER ? "" : key().namespace();
@@ -174,6 +183,16 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
 
     boolean wasRefused() {
         return !refused.isEmpty();
+    }
+
+    /** Whether something is noted that is to bring the object back. */
+    boolean waitsForOthers() {
+        return waits || wasRefused();
+    }
+
+    /** What is remembered of the object's children. */
+    Children children() {
+        return children;
     }
 
     @Override
@@ -258,7 +277,7 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     @Override
     public BlockingApiClient client() {
         attempt.requireRunning();
-        return writer.client().blocking();
+        return new RunningClient(attempt, writer.client().blocking());
     }
 
     @Override

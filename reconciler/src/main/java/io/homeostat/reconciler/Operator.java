@@ -53,7 +53,7 @@ public final class Operator {
     /** An operator at work. */
     @Stable
     public interface Running {
-        /** Completes when every controller works. */
+        /** Completes when every controller works; fails when the operator ends before. */
         CompletionStage<Void> working();
 
         /** What each controller is doing. */

@@ -11,6 +11,7 @@ import io.homeostat.informer.SharedInformers;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -45,12 +46,13 @@ final class OperatorRun implements Operator.Running {
     private final CompletableFuture<Void> working = new CompletableFuture<>();
     private final CompletableFuture<Boolean> ended = new CompletableFuture<>();
     private final AtomicBoolean stopping = new AtomicBoolean();
+    private final AtomicBoolean closed = new AtomicBoolean(); // set at the end; then nothing is written any more
 
     OperatorRun(Operator operator, EngineRuntime runtime, Transport transport) {
         this.name = operator.name();
         this.drain = operator.drainTimeout();
         this.lane = runtime.lane("operator/" + name);
-        this.client = ApiClient.over(runtime, transport, ApiClient.Settings.of(name));
+        this.client = ApiClient.over(runtime, transport, settings());
         this.informers = SharedInformers.over(runtime, client, operator.metrics());
         this.events = new EventRecorder(runtime, client, name, operator.instance(), operator.metrics());
         this.fatalErrors = runtime.onFatal(this::fatal);
@@ -86,6 +88,17 @@ final class OperatorRun implements Operator.Running {
         }
         all.thenAccept(nothing -> lane.execute(() -> working.complete(null)));
         log.info("operator {} has started with {} controllers", name, controllers.size());
+    }
+
+    /** A gate that shuts when the operator has ended: a reconcile that was left behind writes nothing. */
+    private ApiClient.Settings settings() {
+        ApiClient.Settings defaults = ApiClient.Settings.of(name);
+        return new ApiClient.Settings(
+                defaults.userAgent(),
+                defaults.requestTimeout(),
+                defaults.streamTimeout(),
+                write -> closed.get() ? Optional.of("operator " + name + " has ended") : Optional.empty(),
+                defaults.compression());
     }
 
     ApiClient client() {
@@ -140,8 +153,11 @@ final class OperatorRun implements Operator.Running {
 
     private void closeAll() {
         fatalErrors.close();
+        closed.set(true);
         controllers.forEach(ControllerRun::close);
         informers.close();
+        working.completeExceptionally(new IllegalStateException("Operator " + name
+                + " was stopped before every controller worked; what each waited for is in its log"));
     }
 
     /** D35: the key is released; what is in flight may end; {@link #ended} fails, also when there is no memory for anything else. */
@@ -150,7 +166,6 @@ final class OperatorRun implements Operator.Running {
             return;
         }
         try {
-            log.error("operator {} stops: the JVM is not sound any more: {} [HS-115]", name, Texts.of(error));
             drainAll()
                     .whenComplete((clean, failed) -> lane.execute(() -> {
                         try {
@@ -159,6 +174,7 @@ final class OperatorRun implements Operator.Running {
                             ended.completeExceptionally(error);
                         }
                     }));
+            log.error("operator {} stops: the JVM is not sound any more: {} [HS-115]", name, Texts.of(error));
         } catch (Throwable again) {
             ended.completeExceptionally(error);
             throw again;

@@ -14,7 +14,10 @@ sealed interface Outcome {
     /** It returned. */
     record Returned(Result result) implements Outcome {}
 
-    /** It threw what belongs to the trade: a conflict, a lost answer, an unready cache. Retried, no error, no stack. */
+    /**
+     * It threw what belongs to the trade: a conflict, a lost answer, an unready cache. Retried, no error, no stack; said when it goes
+     * on and on.
+     */
     record Quiet(Throwable thrown, Duration atLeast) implements Outcome {}
 
     /** It threw. Retried, counted and logged as an error. */
@@ -45,7 +48,6 @@ sealed interface Outcome {
     private static boolean quiet(Throwable thrown) {
         return thrown instanceof CacheNotReady
                 || thrown instanceof ApiException.Conflict
-                || thrown instanceof ApiException.AlreadyExists
                 || thrown instanceof ApiException.OutcomeUnknown
                 || thrown instanceof ApiException.TooManyRequests
                 || thrown instanceof ApiException.Unreachable

@@ -21,6 +21,7 @@ final class ReconcileFigures implements Registration {
     private final Metrics.Counter errors;
     private final Metrics.Counter terminal;
     private final Metrics.Counter timeouts;
+    private final Metrics.Counter observerFailures;
     private final Metrics.Histogram seconds;
     private final List<Registration> meters = new ArrayList<>(); // filled by the constructor
 
@@ -32,6 +33,7 @@ final class ReconcileFigures implements Registration {
         this.errors = counter(metrics, "controller_runtime_reconcile_errors_total", controller);
         this.terminal = counter(metrics, "controller_runtime_terminal_reconcile_errors_total", controller);
         this.timeouts = counter(metrics, "controller_runtime_reconcile_timeouts_total", controller);
+        this.observerFailures = counter(metrics, "homeostat_observer_failures_total", controller);
         this.seconds = metrics.histogram("controller_runtime_reconcile_time_seconds", "controller", controller);
         meters.add(seconds::close);
         meters.add(metrics.gauge("controller_runtime_active_workers", running, "controller", controller));
@@ -78,6 +80,11 @@ final class ReconcileFigures implements Registration {
             error.add(1);
             errors.add(1);
         }
+    }
+
+    /** An observer threw. */
+    void observerFailed() {
+        observerFailures.add(1);
     }
 
     @Override

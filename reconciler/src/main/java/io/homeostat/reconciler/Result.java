@@ -34,9 +34,10 @@ public sealed interface Result {
 
     /**
      * No repetition will help: nothing but a change of the object itself (anything outside its status), or a restart of the
-     * operator, makes it look again. A change of an owned object does not.
+     * operator, makes it look again. A change of an owned object does not. It is said once: in a line of level WARN, in the figures as
+     * an error, and in a Warning event {@code ReconcileFailed} of the object.
      *
-     * @param reason for people: logs and the reconcile line
+     * @param reason for people: the log, the event and the reconcile line
      */
     static Result failed(String reason) {
         return new Failed(reason);

@@ -1,6 +1,7 @@
 package io.homeostat.reconciler;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
+import io.homeostat.client.ApiException;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Registration;
 import io.homeostat.informer.InformerState;
@@ -8,6 +9,8 @@ import io.homeostat.informer.ResourceEventHandler;
 import io.homeostat.informer.SharedInformer;
 import io.homeostat.informer.SharedInformers;
 import io.homeostat.informer.Snapshot;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
@@ -25,16 +28,26 @@ final class Source<X extends HasMetadata> implements Registration {
     private final String controller;
     private final SharedInformer<X> informer;
     private final Registration listening;
-    private final SharedInformer.HandlerRegistration handling;
+    private final List<SharedInformer.HandlerRegistration> handling = new ArrayList<>(); // filled by the constructor
+    private final List<? extends Registration> sweeps;
     private final CompletionStage<Void> synced;
-    private final AtomicReference<InformerState> state; // replaced by the informer's listener, read by tasks
+    private final AtomicReference<InformerState> state; // the last phase told by the informer's listener, read by tasks
+    private volatile boolean filled; // set once, when the cache has been complete; no phase change says so
+    private volatile boolean handled; // set once, when every handler has processed every initial object
 
+    /**
+     * A hold on the cache, with its handlers at work.
+     *
+     * @param handlers each on a lane of its own
+     * @param sweeps closed with it
+     */
     Source(
             String controller,
             SharedInformers informers,
             ResourceType<X> type,
             String namespace,
-            ResourceEventHandler<X> handler) {
+            List<? extends ResourceEventHandler<X>> handlers,
+            List<? extends Registration> sweeps) {
         this.controller = controller;
         this.informer = informers.informer(type, type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace);
         InformerState first = informer.state();
@@ -45,17 +58,32 @@ final class Source<X extends HasMetadata> implements Registration {
         if (state.compareAndSet(first, now) && now.phase() != first.phase()) {
             say(now); // it changed before we listened
         }
-        this.handling = informer.addHandler(controller, handler);
-        this.synced = informer.synced().thenCompose(nothing -> handling.synced());
+        this.sweeps = sweeps;
+        CompletionStage<Void> all = informer.synced();
+        all.thenRun(() -> filled = true);
+        for (ResourceEventHandler<X> handler : handlers) {
+            // The first has the name that figures always had; further ones are told from it.
+            String name = handling.isEmpty() ? controller : controller + "/" + (handling.size() + 1);
+            SharedInformer.HandlerRegistration added = informer.addHandler(name, handler);
+            handling.add(added);
+            all = all.thenCombine(added.synced(), (nothing, neither) -> null);
+        }
+        this.synced = all;
+        all.thenRun(() -> handled = true);
     }
 
     ResourceType<X> type() {
         return informer.type();
     }
 
-    /** Completes when this source's own handler has processed every initial object. */
+    /** Completes when this source's own handlers have processed every initial object. */
     CompletionStage<Void> synced() {
         return synced;
+    }
+
+    /** Whether {@link #synced} has completed; may be asked as often as anybody likes. */
+    boolean isSynced() {
+        return handled;
     }
 
     /**
@@ -64,9 +92,8 @@ final class Source<X extends HasMetadata> implements Registration {
      * @throws CacheNotReady when it cannot answer
      */
     Snapshot<X> snapshot() {
-        InformerState now = Objects.requireNonNull(state.get());
-        if (!now.synced() || problem(now) != null) {
-            now = informer.state();
+        if (!filled || problem(Objects.requireNonNull(state.get())) != null) {
+            InformerState now = informer.state();
             String problem = problem(now);
             if (problem != null || !now.synced()) {
                 throw new CacheNotReady("The cache of " + type() + " cannot answer: "
@@ -109,10 +136,13 @@ final class Source<X extends HasMetadata> implements Registration {
     private @org.jspecify.annotations.Nullable String problem(InformerState now) {
         return switch (now.phase()) {
             case WAITING_FOR_TYPE -> "the server does not serve it; install its CRD, nothing needs a restart then";
-            case FORBIDDEN -> "the server refuses "
-                    + (now.lastError() == null ? "to list or watch it" : Texts.of(now.lastError()))
-                    + "; grant get, list and watch on " + type().plural()
-                    + (type().group().isEmpty() ? "" : "." + type().group()) + ", nothing needs a restart then";
+            case FORBIDDEN -> now.lastError() instanceof ApiException.Unauthorized expired
+                    ? "the server does not accept the credentials (" + Texts.sentence(expired)
+                            + "); renew them: a token file or plugin is read again by itself, anything else needs a restart"
+                    : "the server refuses "
+                            + (now.lastError() == null ? "to list or watch it" : Texts.of(now.lastError()))
+                            + "; grant get, list and watch on " + type().plural()
+                            + (type().group().isEmpty() ? "" : "." + type().group()) + ", nothing needs a restart then";
             case STOPPED -> "its informer was closed";
             case IDLE, STREAMING, LISTING, WATCHING, BACKING_OFF -> null;
         };
@@ -120,7 +150,8 @@ final class Source<X extends HasMetadata> implements Registration {
 
     @Override
     public void close() {
-        handling.close();
+        handling.forEach(Registration::close);
+        sweeps.forEach(Registration::close);
         listening.close();
         informer.close();
     }

@@ -79,7 +79,7 @@ final class Sources implements Registration {
     /** The sources that are not synced, for people. */
     List<String> missing() {
         return byClass.values().stream()
-                .filter(source -> !source.synced().toCompletableFuture().isDone())
+                .filter(source -> !source.isSynced())
                 .map(Source::waitsFor)
                 .toList();
     }

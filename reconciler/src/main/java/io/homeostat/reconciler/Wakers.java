@@ -5,27 +5,29 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.OwnerRef;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceType;
+import io.homeostat.core.Metrics;
 import io.homeostat.informer.CachedObject;
 import io.homeostat.informer.ResourceEventHandler;
 import io.homeostat.workqueue.Priority;
 import io.homeostat.workqueue.WorkQueue;
 import java.util.Collection;
-import java.util.function.BiConsumer;
+import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
-import java.util.function.Predicate;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
+import org.jspecify.annotations.Nullable;
 
 /** The event handlers of a controller: each turns a change of a cache into keys of a queue. They run on user lanes. */
 final class Wakers {
-    private static final Logger log = LoggerFactory.getLogger(Wakers.class);
-
     private Wakers() {}
 
     /** What happened, for people: {@code Deployment/sample modified}. */
     private static String cause(ResourceType<?> type, CachedObject<?> object, String what) {
         return type.kind() + "/" + object.key().name() + " " + what;
+    }
+
+    /** Counts throws of the mappers of a type. */
+    static Metrics.Counter failures(Metrics metrics, String controller, ResourceType<?> type) {
+        return metrics.counter("homeostat_mapper_failures_total", "controller", controller, "resource", type.plural());
     }
 
     private static Priority priority(ResourceEventHandler.Phase phase) {
@@ -41,13 +43,13 @@ final class Wakers {
     /**
      * The reconciled objects themselves: anything but a change of only the status (D22). A new generation forgets failures (D8).
      *
-     * @param echo whether a change of only the status may be that of a write of our own whose answer was lost
+     * @param despite why a change of only the status is to be looked at all the same, in a word or two; null when it is not
      * @param gone told of each object that is gone
      */
     record OfPrimary<R extends HasMetadata>(
             ResourceType<R> type,
             WorkQueue<ObjectKey> queue,
-            Predicate<CachedObject<R>> echo,
+            Function<CachedObject<R>, @Nullable String> despite,
             Consumer<CachedObject<R>> gone)
             implements ResourceEventHandler<R> {
         @Override
@@ -60,8 +62,9 @@ final class Wakers {
         public void onUpdate(CachedObject<R> before, CachedObject<R> after, Merged<R> merged) {
             boolean same = sameButStatus(before.raw(), after.raw());
             if (same && merged.versions() <= 1) {
-                if (echo.test(after)) {
-                    queue.add(after.key(), cause(type, after, "status in doubt"));
+                String why = despite.apply(after);
+                if (why != null) {
+                    queue.add(after.key(), cause(type, after, why));
                 }
                 return;
             }
@@ -86,10 +89,18 @@ final class Wakers {
     /**
      * Owned objects: their controller owners of one kind, those of merged versions included (D7), and whoever was refused the object
      * (D33), when it is gone or has other owners.
+     *
+     * @param ended told, for each owner, of an object that is gone
      */
     record OfOwner<R extends HasMetadata, X extends HasMetadata>(
-            ResourceType<R> owner, ResourceType<X> type, WorkQueue<ObjectKey> queue, Refusals refusals)
+            ResourceType<R> owner, ResourceType<X> type, WorkQueue<ObjectKey> queue, Refusals refusals, Ended ended)
             implements ResourceEventHandler<X> {
+        /** Told of an owned object that is gone. */
+        @FunctionalInterface
+        interface Ended {
+            void ended(ObjectKey owner, String ownerUid, ResourceType<?> type, RawObject object);
+        }
+
         @Override
         public void onAdd(CachedObject<X> object, Phase phase, Merged<X> merged) {
             wake(object, merged, "added", priority(phase));
@@ -106,6 +117,11 @@ final class Wakers {
 
         @Override
         public void onDelete(CachedObject<X> lastKnown, Merged<X> merged) {
+            for (OwnerRef reference : merged.owners()) {
+                if (isOurs(reference)) {
+                    ended.ended(keyOf(reference, lastKnown), reference.uid(), type, lastKnown.raw());
+                }
+            }
             wake(lastKnown, merged, "deleted", Priority.NORMAL);
             wakeRefused(lastKnown, "deleted");
         }
@@ -118,29 +134,32 @@ final class Wakers {
 
         private void wake(CachedObject<X> object, Merged<X> merged, String what, Priority priority) {
             for (OwnerRef reference : merged.owners()) {
-                if (reference.controller()
-                        && reference.kind().equals(owner.kind())
-                        && reference.group().equals(owner.group())) {
-                    String namespace = owner.scope() == ResourceType.Scope.CLUSTER
-                            ? ""
-                            : object.key().namespace();
-                    queue.add(new ObjectKey(namespace, reference.name()), cause(type, object, what), priority);
+                if (isOurs(reference)) {
+                    queue.add(keyOf(reference, object), cause(type, object, what), priority);
                 }
             }
+        }
+
+        private boolean isOurs(OwnerRef reference) {
+            return reference.controller()
+                    && reference.kind().equals(owner.kind())
+                    && reference.group().equals(owner.group());
+        }
+
+        private ObjectKey keyOf(OwnerRef reference, CachedObject<X> object) {
+            boolean clusterScoped = owner.scope() == ResourceType.Scope.CLUSTER;
+            return new ObjectKey(clusterScoped ? "" : object.key().namespace(), reference.name());
         }
     }
 
     /**
-     * Watched objects, through a function of the user's. When it throws, or versions were lost to it by merging, everything that
-     * could be meant is looked at: a wake-up is never lost (D7, P-R1).
+     * Watched objects, through a function of the user's. When it throws, when the object cannot be read, or versions were lost to it
+     * by merging, everything that could be meant is looked at: a wake-up is never lost (D7, P-R1).
      *
-     * @param everything enqueues all keys that this source may concern, with a cause
+     * @param sweep looks at everything that this source may concern
      */
     record OfMapper<X extends HasMetadata, K>(
-            ResourceType<X> type,
-            WorkQueue<K> queue,
-            Function<? super X, ? extends Collection<K>> mapper,
-            BiConsumer<String, Priority> everything)
+            ResourceType<X> type, WorkQueue<K> queue, Function<? super X, ? extends Collection<K>> mapper, Sweep sweep)
             implements ResourceEventHandler<X> {
         @Override
         public void onAdd(CachedObject<X> object, Phase phase, Merged<X> merged) {
@@ -169,28 +188,31 @@ final class Wakers {
                 wake(version, cause, Priority.NORMAL);
             }
             if (merged.complete() == Merged.Completeness.SOME) {
-                everything.accept(cause + ", with others", Priority.BACKGROUND);
+                sweep.versionsMissed(cause);
             }
         }
 
-        private void wake(CachedObject<X> object, String cause, Priority priority) {
-            Collection<K> keys;
+        private void wake(CachedObject<X> cached, String cause, Priority priority) {
+            X object;
             try {
-                keys = java.util.List.copyOf(mapper.apply(object.object()));
+                object = cached.object();
             } catch (Throwable thrown) {
-                log.error(
-                        "the mapper of {} threw for {}; every key it may concern is looked at: {} [HS-304]",
-                        type,
-                        object.key(),
-                        Texts.of(thrown));
-                everything.accept(cause + ", its mapper threw", Priority.BACKGROUND);
+                sweep.unreadable(cached.key(), cause, thrown);
                 if (Outcome.isFatal(thrown)) {
                     throw thrown;
                 }
                 return;
             }
-            for (K key : keys) {
-                queue.add(key, cause, priority);
+            try {
+                // Copied: what is lazy, or holds null, shows here and not half way.
+                for (K key : List.copyOf(mapper.apply(object))) {
+                    queue.add(key, cause, priority);
+                }
+            } catch (Throwable thrown) {
+                sweep.mapperThrew(cached.key(), cause, thrown);
+                if (Outcome.isFatal(thrown)) {
+                    throw thrown;
+                }
             }
         }
     }

@@ -254,4 +254,51 @@ class ForeignObjectTest {
             assertThat(world.outcomes()).containsExactly("failed: foreign");
         }
     }
+
+    /** What a widget of that name and another UID left behind, as after a {@code kubectl replace --force}. */
+    private void leftBy(String owner) {
+        world.apply(
+                World.CONFIG_MAPS,
+                "w",
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"w\",\"finalizers\":[\"test.example.com/hold\"],"
+                        + "\"ownerReferences\":[{\"apiVersion\":\"test.example.com/v1\",\"kind\":\"Widget\",\"name\":\""
+                        + owner
+                        + "\",\"uid\":\"earlier\",\"controller\":true}]},\"data\":{\"theirs\":\"yes\"}}");
+    }
+
+    @Test
+    void whatAPredecessorLeftIsWaitedForQuietly() {
+        leftBy("w");
+        world.start(ForeignObjectTest::reconcile);
+        world.widget("w", 3);
+        world.pass(Duration.ofSeconds(50));
+        assertThat(world.outcomes()).isNotEmpty().allMatch(each -> each.startsWith("retry: CacheNotReady"));
+        assertThat(world.outcomes().get(0)).contains("garbage collector");
+        assertThat(world.widget("w").getStatus()).as("nothing is said").isNull();
+        assertThat(world.events("w")).isEmpty();
+        world.patch(World.CONFIG_MAPS, "w", "", "{\"metadata\":{\"finalizers\":null}}"); // the collector has been there
+        world.pass(Duration.ofMillis(500));
+        assertThat(world.outcomes()).as("woken by its end, not by the backoff").contains("done");
+        assertThat(world.configMap("w").getData()).containsEntry("size", "3").doesNotContainKey("theirs");
+    }
+
+    @Test
+    void whatAPredecessorLeftIsRefusedWhenNobodyCollectsItForAMinute() {
+        leftBy("w");
+        world.start(ForeignObjectTest::reconcile);
+        world.widget("w", 3);
+        world.pass(Duration.ofSeconds(75));
+        assertThat(world.outcomes()).contains("error");
+        assertThat(world.events("w")).isNotEmpty();
+        assertThat(conditions()).extracting(Condition::getReason).contains("ForeignObject");
+    }
+
+    @Test
+    void whatAnotherOfTheSameKindOwnsIsRefusedAtOnce() {
+        leftBy("x");
+        world.start(ForeignObjectTest::reconcile);
+        world.widget("w", 3);
+        world.pass(Duration.ofSeconds(2));
+        assertThat(world.outcomes()).contains("error");
+    }
 }

@@ -593,4 +593,251 @@ class OutcomesTest {
             return value -> figures.merge(name + Arrays.toString(labels), value, Double::sum);
         }
     }
+
+    @Test
+    void quietFailureIsSaidWhenItGoesOn() {
+        try (Said said = new Said();
+                Registration refused = world.simulator
+                        .faults()
+                        .on(request -> request.userAgent().equals("test-operator")
+                                && request.resource().equals("widgets/status"))
+                        .answer(409)) {
+            world.start((widget, context) -> {
+                context.updateStatus((Widget.Status status) -> status.seen = 1);
+                return Result.done();
+            });
+            world.widget("w", 1);
+            world.await(() -> world.reconciled.size() == 9);
+            assertThat(said.lines("WARN", "default/w"))
+                    .as("conflicts belong to the trade")
+                    .isEmpty();
+            world.world.runUntil(() -> world.reconciled.size() == 19, Duration.ofHours(9));
+            assertThat(said.lines("WARN", "10 attempts in a row"))
+                    .singleElement()
+                    .asString()
+                    .contains("default/w", "Conflict");
+            world.world.runUntil(() -> world.reconciled.size() == 39, Duration.ofHours(9));
+            assertThat(said.lines("WARN", "20 attempts in a row")).hasSize(1);
+            assertThat(said.lines("WARN", "attempts in a row")).hasSize(2);
+            world.world.runUntil(() -> world.reconciled.size() == 41, Duration.ofHours(9));
+            assertThat(said.lines("WARN", "40 attempts in a row")).hasSize(1);
+            assertThat(world.outcomes()).allMatch(each -> each.startsWith("retry: Conflict"));
+        }
+        world.await(() -> world.outcomes().contains("done"));
+    }
+
+    @Test
+    void successEndsTheRowOfQuietFailures() {
+        try (Said said = new Said()) {
+            world.start((widget, context) -> {
+                if (runs.incrementAndGet() % 6 == 0) {
+                    return Result.requeueAfter(Duration.ofSeconds(1));
+                }
+                throw new CacheNotReady("made up");
+            });
+            world.widget("w", 1);
+            world.await(() -> runs.get() > 40);
+            assertThat(said.lines("WARN", "in a row")).isEmpty();
+        }
+    }
+
+    @Test
+    void objectThatIsThereAlreadyIsAnErrorThatIsSeen() {
+        world.apply(
+                World.CONFIG_MAPS,
+                "w",
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"w\",\"namespace\":\"default\"}}");
+        try (Said said = new Said()) {
+            world.start((widget, context) -> {
+                ConfigMap made = World.wanted(widget);
+                made.getMetadata().setNamespace("default");
+                context.client().create(made);
+                return Result.done();
+            });
+            world.widget("w", 1);
+            world.await(() -> world.reconciled.size() == 2);
+            assertThat(world.outcomes()).containsOnly("error");
+            assertThat(said.lines("ERROR", "AlreadyExists")).hasSize(2);
+        }
+    }
+
+    @Test
+    void failureForGoodIsSaidOnceInTheLogAndInAnEventUntilTheObjectChanges() {
+        try (Said said = new Said()) {
+            world.start((widget, context) -> Result.failed("size " + widget.getSpec().size + " is not supported"));
+            world.widget("w", 1);
+            world.settle();
+            world.patch(World.WIDGETS, "w", "status", "{\"status\":{\"note\":\"x\"}}");
+            world.pass(Duration.ofHours(1));
+            assertThat(said.lines("WARN", "size 1 is not supported"))
+                    .singleElement()
+                    .asString()
+                    .contains("default/w");
+            assertThat(world.events("w")).singleElement().satisfies(event -> {
+                assertThat(event.getType()).isEqualTo("Warning");
+                assertThat(event.getReason()).isEqualTo("ReconcileFailed");
+                assertThat(event.getNote()).isEqualTo("size 1 is not supported");
+                assertThat(event.getSeries()).isNull();
+            });
+            world.widget("w", 2);
+            world.settle();
+            assertThat(said.lines("WARN", "size 2 is not supported")).hasSize(1);
+            assertThat(world.events("w")).hasSize(2);
+        }
+    }
+
+    @Test
+    void mapperThatThrowsForEveryObjectWakesEverythingSeldomAndIsCountedAndSaidSeldom() {
+        Map<String, Double> figures = new TreeMap<>();
+        world.widget("a", 1);
+        world.start(Operator.named("test-operator")
+                .metrics(new Recording(figures, new TreeMap<>()))
+                .controller(Widget.class, c -> c.watches(ConfigMap.class, map -> {
+                            throw new IllegalStateException("mapper");
+                        })
+                        .reconciler((widget, context) -> Result.done())));
+        world.working();
+        world.settle();
+        world.reconciled.clear();
+        try (Said said = new Said()) {
+            for (int i = 0; i < 300; i++) {
+                world.apply(
+                        World.CONFIG_MAPS,
+                        "any",
+                        "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"any\"},\"data\":{\"n\":\""
+                                + i + "\"}}");
+                world.pass(Duration.ofSeconds(1));
+            }
+            world.pass(Duration.ofMinutes(2));
+            assertThat(world.reconciled.size())
+                    .as("at once, after 1 s, 2 s, 4 s, … and then once a minute; 300 throwing changes")
+                    .isBetween(8, 14);
+            assertThat(said.lines("ERROR", "mapper")).hasSizeBetween(5, 7);
+        }
+        assertThat(figures.get("homeostat_mapper_failures_total[controller, widget, resource, configmaps]"))
+                .isGreaterThanOrEqualTo(300.0);
+        int before = world.reconciled.size();
+        world.pass(Duration.ofMinutes(10));
+        assertThat(world.reconciled).as("nothing throws any more").hasSize(before);
+        Duration asked = world.world.now();
+        world.apply(
+                World.CONFIG_MAPS,
+                "any",
+                "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"any\"},\"data\":{\"n\":\"last\"}}");
+        world.await(() -> world.reconciled.size() > before);
+        assertThat(world.world.now().minus(asked)).as("at once again").isLessThan(Duration.ofSeconds(1));
+    }
+
+    @Test
+    void mapperThatThrowsNowAndThenWakesEverythingLessAndLessOftenToo() {
+        world.widget("a", 1);
+        world.start(Operator.named("test-operator").controller(Widget.class, c -> c.watches(ConfigMap.class, map -> {
+                    throw new IllegalStateException("mapper");
+                })
+                .reconciler((widget, context) -> Result.done())));
+        world.working();
+        world.settle();
+        world.reconciled.clear();
+        for (int i = 0; i < 150; i++) {
+            world.apply(
+                    World.CONFIG_MAPS,
+                    "any",
+                    "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"any\"},\"data\":{\"n\":\""
+                            + i + "\"}}");
+            world.pass(Duration.ofSeconds(2)); // longer than the first rest
+        }
+        assertThat(world.reconciled.size()).isBetween(6, 14);
+    }
+
+    @Test
+    void watchedObjectThatCannotBeReadWakesEverythingAndIsNotBlamedOnTheMapper() {
+        AtomicInteger mapped = new AtomicInteger();
+        Map<String, Double> figures = new TreeMap<>();
+        world.widget("good", 1);
+        world.start(Operator.named("test-operator")
+                .metrics(new Recording(figures, new TreeMap<>()))
+                .keyController("keys", String.class, c -> c.watches(Widget.class, widget -> {
+                            mapped.incrementAndGet();
+                            return List.of(widget.getMetadata().getName());
+                        })
+                        .reconciler((key, context) -> Result.done())));
+        world.working();
+        world.settle();
+        world.reconciled.clear();
+        try (Said said = new Said()) {
+            world.apply(
+                    World.WIDGETS,
+                    "bad",
+                    "{\"apiVersion\":\"test.example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"bad\"}}");
+            world.settle();
+            world.reconciled.clear();
+            world.patch(
+                    World.WIDGETS,
+                    "bad",
+                    "status",
+                    "{\"status\":{\"conditions\":[{\"type\":\"X\",\"observedGeneration\":\"canary-secret\"}]}}");
+            world.settle();
+            assertThat(world.reconciled).extracting(Reconciled::key).contains("good");
+            assertThat(said.lines("INFO", "default/bad"))
+                    .singleElement()
+                    .asString()
+                    .contains("cannot be read", "Undecodable")
+                    .doesNotContain("canary");
+            assertThat(said.lines("ERROR", "")).isEmpty();
+        }
+        assertThat(figures).doesNotContainKey("homeostat_mapper_failures_total[controller, keys, resource, widgets]");
+    }
+
+    @Test
+    void errorOfTheJvmIsNotSaidToBeRetried() {
+        try (Said said = new Said()) {
+            world.start((widget, context) -> {
+                throw new OutOfMemoryError("made up");
+            });
+            world.widget("w", 1);
+            CompletableFuture<Boolean> ended = world.running().ended().toCompletableFuture();
+            world.await(ended::isDone);
+            assertThat(said.lines("ERROR", "will be retried")).isEmpty();
+            assertThat(said.lines("ERROR", "default/w")).hasSize(1);
+        }
+    }
+
+    @Test
+    void reconcileThatIsLeftBehindAtTheStopWritesNothingMore() {
+        AtomicBoolean release = new AtomicBoolean();
+        List<String> refused = new ArrayList<>();
+        world.start(Operator.named("test-operator")
+                .drainTimeout(Duration.ofSeconds(3))
+                .controller(Widget.class, c -> c.owns(ConfigMap.class).reconciler((widget, context) -> {
+                    io.homeostat.client.BlockingApiClient client = context.client();
+                    while (!release.get()) {
+                        try {
+                            world.process().sleep(Duration.ofMinutes(1));
+                        } catch (InterruptedWaitException ignored) {
+                            Thread.interrupted();
+                        }
+                    }
+                    ConfigMap late = World.wanted(widget);
+                    late.getMetadata().setNamespace("default");
+                    for (Runnable write : List.<Runnable>of(
+                            () -> client.create(late), () -> context.apply(late), () -> context.client())) {
+                        try {
+                            write.run();
+                        } catch (IllegalStateException ended) {
+                            refused.add(ended.getMessage());
+                        }
+                    }
+                    return Result.done();
+                })));
+        world.working();
+        world.widget("w", 1);
+        world.await(() -> world.running().controllers().get(0).running() == 1);
+        CompletableFuture<Boolean> ended = world.running().stop().toCompletableFuture();
+        world.await(ended::isDone);
+        assertThat(ended).isCompletedWithValue(false);
+        release.set(true);
+        world.await(() -> refused.size() == 3);
+        assertThat(refused).allMatch(message -> message.contains("left behind"));
+        assertThat(world.find(World.CONFIG_MAPS, "w")).isEmpty();
+    }
 }

@@ -595,4 +595,151 @@ class ReconcilerTest {
         world.settle();
         assertThat(world.configMap("w").getData()).containsEntry("size", "5");
     }
+
+    private void broken() {
+        started();
+        world.patch(
+                World.WIDGETS,
+                "w",
+                "status",
+                "{\"status\":{\"conditions\":[{\"type\":\"X\",\"observedGeneration\":\"no number\"}]}}");
+        world.widget("w", 4);
+        world.settle();
+        assertThat(world.configMap("w").getData()).as("put aside").containsEntry("size", "3");
+    }
+
+    @Test
+    void objectThatCannotBeReadComesBackWhenOnlyItsStatusIsRepaired() {
+        broken();
+        world.patch(World.WIDGETS, "w", "status", "{\"status\":{\"conditions\":null}}");
+        world.settle();
+        assertThat(world.configMap("w").getData()).containsEntry("size", "4");
+        int before = world.reconciled.size();
+        world.patch(World.WIDGETS, "w", "status", "{\"status\":{\"note\":\"fine\"}}");
+        world.settle();
+        assertThat(world.reconciled)
+                .as("readable again: a status is not ours to act on")
+                .hasSize(before);
+    }
+
+    @Test
+    void objectThatCannotBeReadIsSaidForEachVersionAndIsNotTriedBefore() {
+        broken();
+        try (Said said = new Said()) {
+            world.delete(World.CONFIG_MAPS, "w");
+            world.settle();
+            assertThat(said.lines("ERROR", "cannot be read"))
+                    .as("the same version")
+                    .isEmpty();
+            world.patch(World.WIDGETS, "w", "status", "{\"status\":{\"note\":\"still broken\"}}");
+            world.settle();
+            assertThat(said.lines("ERROR", "cannot be read")).hasSize(1);
+        }
+        assertThat(world.find(World.CONFIG_MAPS, "w")).isEmpty();
+    }
+
+    @Test
+    void whatIsRememberedOfAnOwnedObjectGoesWithIt() {
+        List<Integer> remembered = new ArrayList<>();
+        world.start((widget, context) -> {
+            int size = widget.getSpec().size;
+            ConfigMap wanted = World.wanted(widget);
+            wanted.getMetadata().setName("job-" + size);
+            context.apply(wanted);
+            remembered.add(((ObjectContext<Widget>) context).children().size());
+            return Result.done();
+        });
+        for (int run = 1; run <= 5; run++) {
+            world.widget("w", run);
+            world.settle();
+            if (run > 1) {
+                world.delete(World.CONFIG_MAPS, "job-" + (run - 1));
+                world.settle();
+            }
+        }
+        assertThat(remembered).hasSizeGreaterThanOrEqualTo(5);
+        assertThat(remembered).allMatch(known -> known <= 2);
+    }
+
+    @Test
+    void childThatIsMadeAfterAnotherWasCollectedIsNotMadeForAnObjectThatIsGone() {
+        world.start((widget, context) -> {
+            for (String part : List.of("a", "b")) {
+                ConfigMap wanted = World.wanted(widget);
+                wanted.getMetadata().setName(part);
+                context.apply(wanted);
+            }
+            return Result.done();
+        });
+        world.widget("w", 1);
+        world.settle();
+        long mark;
+        try (Registration held = world.simulator.faults().holdEvents(request -> request.resource()
+                .equals("widgets"))) {
+            world.delete(World.WIDGETS, "w");
+            mark = world.mark();
+            world.pass(Duration.ofMinutes(1));
+            assertThat(world.find(World.CONFIG_MAPS, "b")).as("collected").isEmpty();
+            assertThat(world.requestsSince(mark))
+                    .noneMatch(request ->
+                            request.endsWith(" configmaps") && writes(request.substring(0, request.indexOf(' '))));
+        }
+        world.settle();
+        assertThat(world.find(World.CONFIG_MAPS, "a")).isEmpty();
+        assertThat(world.find(World.CONFIG_MAPS, "b")).isEmpty();
+    }
+
+    @Test
+    void clientOfAReconcileIsRefusedAfterIt() {
+        AtomicReference<io.homeostat.client.@Nullable BlockingApiClient> kept = new AtomicReference<>();
+        world.start((widget, context) -> {
+            kept.set(context.client());
+            assertThat(context.client().get(World.WIDGETS, context.key())).isPresent();
+            return Result.done();
+        });
+        world.widget("w", 3);
+        world.await(() -> world.outcomes().contains("done"));
+        world.settle();
+        io.homeostat.client.BlockingApiClient late = Objects.requireNonNull(kept.get());
+        ConfigMap any = World.wanted(world.widget("w"));
+        ApiClient.Apply how = new ApiClient.Apply("test-operator", ApiClient.Apply.Force.YES);
+        ObjectKey key = new ObjectKey("default", "w");
+        long mark = world.mark();
+        for (Runnable verb : List.<Runnable>of(
+                () -> late.get(World.CONFIG_MAPS, key),
+                () -> late.list(World.CONFIG_MAPS, io.homeostat.client.Query.in("default")),
+                () -> late.create(any),
+                () -> late.update(any),
+                () -> late.updateStatus(any),
+                () -> late.patch(World.CONFIG_MAPS, key, "", ApiClient.PatchKind.MERGE, "{}"),
+                () -> late.apply(any, how),
+                () -> late.apply(World.CONFIG_MAPS, key, how, new byte[0]),
+                () -> late.delete(World.CONFIG_MAPS, key, ApiClient.Delete.ANY))) {
+            assertThatThrownBy(verb::run)
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("after its reconcile returned");
+        }
+        assertThat(world.requestsSince(mark)).isEmpty();
+    }
+
+    @Test
+    void deleteOfAnObjectWithoutANameIsRefusedWithTheFix() {
+        AtomicReference<@Nullable Throwable> thrown = new AtomicReference<>();
+        world.start((widget, context) -> {
+            for (ConfigMap nameless : List.of(
+                    new ConfigMap(),
+                    new ConfigMapBuilder().withNewMetadata().endMetadata().build())) {
+                try {
+                    context.delete(nameless);
+                } catch (IllegalArgumentException refused) {
+                    thrown.set(refused);
+                }
+            }
+            return Result.done();
+        });
+        world.widget("w", 3);
+        world.await(() -> !world.outcomes().isEmpty());
+        assertThat(world.outcomes()).contains("done");
+        assertThat(thrown.get()).hasMessageContaining("metadata.name");
+    }
 }
