@@ -15,7 +15,7 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class Store {
     // Invariants
-    // - every commit takes the next revision; the history holds the changes of revisions (compacted, revision], without a gap
+    // - every commit takes the next revision; the history holds the changes of (compacted, revision], without a gap
     // - compacted <= watchFloor <= revision: a restart forgets for watches only, compaction for exact lists too
 
     /** One commit. */
