@@ -10,6 +10,7 @@ import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.informer.ResourceEventHandler.Merged;
 import io.homeostat.informer.ResourceEventHandler.Phase;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
@@ -36,19 +37,28 @@ import org.slf4j.LoggerFactory;
  *
  * <p><b>Order.</b> Per key as the server had it; keys in the order of their oldest waiting change. <b>Threads.</b> {@link #offer} and
  * {@link #initialsOffered} on the informer's lane; the handler on its user lane; {@link #close} anywhere. <b>Memory.</b> One entry a
- * waiting key, at most {@value #BETWEEN} versions in between each. <b>Failure.</b> What the handler throws is logged and the step
+ * waiting key, at most {@value #BETWEEN} versions in between each; of keys whose object came and went untold at most {@value #VANISHED},
+ * the owners of the others. <b>Failure.</b> What the handler throws is logged and the step
  * counts as done; an error of the VM itself goes on to the runtime.
  */
 final class HandlerLane<T extends HasMetadata> implements SharedInformer.HandlerRegistration {
     /*
      * Invariants
      * - A key is in waiting at most once; what its entry says the handler last saw is what the handler was told last.
+     * - vanished holds exactly the keys of the entries that show nothing seen and nothing present.
+     * - watched is true while a timer of watch will look; it is whenever a call can be under way.
      * - running is true from the moment a drain is handed to the lane until it finds nothing to do.
      * - untold counts the initial objects not yet told; synced completes when it is 0 after the last one was offered.
      */
 
     /** The versions in between that are kept for one key (D7). */
     static final int BETWEEN = 8;
+
+    /** Of objects that came and went before the handler was told, how many are told for themselves. */
+    static final int VANISHED = 1_000;
+
+    /** A call that takes this long is spoken of. */
+    static final Duration HANGS = Duration.ofMinutes(1);
 
     private static final int STEPS_PER_TURN = 32;
     private static final int KNOWN_THROWS = 64;
@@ -58,6 +68,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     private final ResourceType<T> type;
     private final EngineRuntime runtime;
     private final Lane lane;
+    private final Lane watch;
     private final AtomicReference<@Nullable Attached<T>> attached; // set to null once, by close
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final ReentrantLock lock = new ReentrantLock();
@@ -65,8 +76,15 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     @GuardedBy("lock")
     private final Map<ObjectKey, Waiting> waiting = new LinkedHashMap<>();
 
+    /** Of those, the keys whose object came and went before anybody was told, oldest first. */
+    @GuardedBy("lock")
+    private final Set<ObjectKey> vanished = new LinkedHashSet<>();
+
     @GuardedBy("lock")
     private boolean running;
+
+    @GuardedBy("lock")
+    private boolean watched;
 
     @GuardedBy("lock")
     private int untold;
@@ -82,6 +100,8 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     private final boolean endsAtThrow;
     private final boolean syncsEarly;
     private boolean ended; // confined to the user lane
+
+    private volatile @Nullable Call calling; // set by the user lane, looked at by the watch
 
     private volatile boolean closed; // read by the user lane before each call, set by any thread
 
@@ -99,8 +119,12 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         this.type = decoder.type();
         this.runtime = runtime;
         this.lane = runtime.userLane("handler " + name);
-        this.attached = new AtomicReference<>(
-                new Attached<>(handler, decoder, figures.handler(name, this::waiting), () -> onClose.accept(this)));
+        this.watch = runtime.lane("watch of handler " + name);
+        this.attached = new AtomicReference<>(new Attached<>(
+                handler,
+                decoder,
+                figures.handler(name, this::waiting, this::runningSeconds),
+                () -> onClose.accept(this)));
         this.forgetsMerged = runtime.planted("handler.merged-wake-lost");
         this.showsSeen = runtime.planted("handler.tombstone-not-last");
         this.addsFirst = runtime.planted("handler.merge-out-of-order");
@@ -123,13 +147,20 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         }
     }
 
+    /** How long the call that is under way has taken; 0 when none is. */
+    private long runningSeconds() {
+        Call call = calling;
+        return call == null ? 0 : (runtime.nanos() - call.began) / 1_000_000_000;
+    }
+
     boolean isClosed() {
         return closed;
     }
 
     /** Adds changes that the store shows already. */
     void offer(List<Change> changes, Phase phase) {
-        boolean start = false;
+        boolean start;
+        boolean look;
         lock.lock();
         try {
             if (closed) {
@@ -138,21 +169,80 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             for (Change change : changes) {
                 Waiting known = waiting.get(change.key());
                 if (known == null) {
-                    Waiting begun = new Waiting(change, phase == Phase.INITIAL);
-                    waiting.put(change.key(), begun);
-                    untold += begun.initial ? 1 : 0;
+                    known = new Waiting(change, phase == Phase.INITIAL);
+                    waiting.put(change.key(), known);
+                    untold += known.initial ? 1 : 0;
                 } else {
                     known.fold(change);
                 }
+                bound(known);
             }
             start = !running && !waiting.isEmpty();
             running |= start;
+            look = running && !watched;
+            watched |= look;
         } finally {
             lock.unlock();
         }
         if (start) {
             lane.execute(this::drain);
         }
+        if (look) {
+            lookAfter(HANGS);
+        }
+    }
+
+    /**
+     * A handler that hangs while objects with ever new names come and go would hold all of them: beyond a number, the oldest is not told for
+     * itself. Who it may have to wake is told with the latest, as for versions that were merged (D7).
+     */
+    @GuardedBy("lock")
+    private void bound(Waiting latest) {
+        if (latest.seen != null || latest.present) {
+            vanished.remove(latest.key);
+            return;
+        }
+        if (!vanished.add(latest.key) || vanished.size() <= VANISHED) {
+            return;
+        }
+        ObjectKey oldest = vanished.iterator().next();
+        vanished.remove(oldest);
+        Waiting untoldOf = waiting.remove(oldest);
+        if (untoldOf != null) {
+            untold -= untoldOf.initial ? 1 : 0;
+            latest.second.absorb(untoldOf.second);
+        }
+    }
+
+    private void lookAfter(Duration time) {
+        runtime.after(time, watch, this::look);
+    }
+
+    /** On a lane of its own, since the handler's may hang: says so when a call takes long, each time after twice the time. */
+    private void look() {
+        Call call = calling;
+        lock.lock();
+        try {
+            watched = running && !closed;
+            if (!watched) {
+                return;
+            }
+        } finally {
+            lock.unlock();
+        }
+        long took = call == null ? 0 : runtime.nanos() - call.began;
+        if (call == null || took < HANGS.toNanos()) {
+            lookAfter(HANGS.minusNanos(took));
+            return;
+        }
+        LOG.atWarn()
+                .addKeyValue("handler", name)
+                .addKeyValue("resource", type)
+                .addKeyValue("object", call.key)
+                .addKeyValue("seconds", took / 1_000_000_000)
+                .addKeyValue("waiting", waiting())
+                .log("{} has not returned; what comes after it waits, other handlers do not [HS-306]", call.method);
+        lookAfter(Duration.ofNanos(took));
     }
 
     /** The last initial object has been offered. */
@@ -187,10 +277,12 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             }
             closed = true;
             waiting.clear();
+            vanished.clear();
         } finally {
             lock.unlock();
         }
         lane.close();
+        watch.close();
         synced.completeExceptionally(new IllegalStateException(
                 "The handler " + name + " of " + type + " was closed before it had seen every initial object"));
         Attached<T> was = attached.getAndSet(null);
@@ -229,6 +321,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             if (!closed && oldest.hasNext()) {
                 Waiting next = oldest.next();
                 oldest.remove();
+                vanished.remove(next.key);
                 return next;
             }
             running = false;
@@ -321,7 +414,8 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     }
 
     private void call(String method, RawObject object, Attached<T> to, Runnable call) {
-        runtime.nanos(); // a process that has crashed in a simulation must end here, not in user code
+        // A process that has crashed in a simulation ends here, where it asks for the time, not in user code.
+        calling = new Call(method, object.key(), runtime.nanos());
         try {
             call.run();
         } catch (Throwable problem) {
@@ -330,6 +424,8 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             }
             report(method, object, to, problem);
             ended |= endsAtThrow;
+        } finally {
+            calling = null;
         }
     }
 
@@ -380,6 +476,9 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             return new Cached<>(raw, decoder);
         }
     }
+
+    /** A call of the handler that is under way. */
+    private record Call(String method, ObjectKey key, long began) {}
 
     /** What waits for one key. Guarded by the lock until taken, then the user lane's. */
     private static final class Waiting {
@@ -471,6 +570,16 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         void aside(RawObject version) {
             keep(version);
             count++;
+        }
+
+        /** Owners and number of versions that are not told for themselves. */
+        void absorb(Versions untold) {
+            count += untold.count;
+            dropped = true;
+            if (others.isEmpty()) {
+                others = new LinkedHashSet<>();
+            }
+            others.addAll(untold.owners());
         }
 
         /** The same, with an earlier version that is not told itself. */

@@ -287,7 +287,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         });
     }
 
-    /** Whether objects of that write are kept here, whatever class or version it was made in (D29). */
+    /** Whether objects of that write are kept here, whatever class or version of the API it was made in (D29). */
     private boolean concerns(Write write) {
         return write.type().group().equals(type.group())
                 && write.type().plural().equals(type.plural())
@@ -309,6 +309,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             if (indexer.gone(key, object == null ? done.uid() : object.uid()) == Indexer.Outcome.DOUBTED) {
                 onLane(() -> doubt(key));
             }
+        } else if (object != null && !done.write().type().version().equals(type.version())) {
+            // Bytes of another version of the API are not what is kept here, and only the server converts them.
+            onLane(() -> doubt(object.key()));
         } else if (object != null) {
             Indexer.Outcome outcome = indexer.own(object);
             if (outcome == Indexer.Outcome.PASSED) {

@@ -174,10 +174,11 @@ final class InformerMetrics implements Registration {
     }
 
     /** The figures of one handler. */
-    Handler handler(String handler, LongSupplier waiting) {
+    Handler handler(String handler, LongSupplier waiting, LongSupplier running) {
         String[] all = with("handler", handler);
         return new Handler(
                 metrics.gauge("homeostat_informer_handler_waiting", waiting, all),
+                metrics.gauge("homeostat_informer_handler_running_seconds", running, all),
                 metrics.counter("homeostat_informer_handler_merged_total", all),
                 metrics.counter("homeostat_informer_handler_failures_total", all));
     }
@@ -189,10 +190,12 @@ final class InformerMetrics implements Registration {
     }
 
     /** The figures of one handler; closed with it. */
-    record Handler(Registration waiting, Metrics.Counter merged, Metrics.Counter failures) implements Registration {
+    record Handler(Registration waiting, Registration running, Metrics.Counter merged, Metrics.Counter failures)
+            implements Registration {
         @Override
         public void close() {
             waiting.close();
+            running.close();
             merged.close();
             failures.close();
         }

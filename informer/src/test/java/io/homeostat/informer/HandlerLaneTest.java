@@ -13,6 +13,8 @@ import io.homeostat.virtualruntime.VirtualProcess;
 import io.homeostat.virtualruntime.VirtualWorld;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -45,6 +47,10 @@ class HandlerLaneTest {
                 process.await(gate, Duration.ofHours(1));
             }
         };
+    }
+
+    private static String meter(String what) {
+        return "homeostat_informer_handler_" + what + "{name=test,group=,version=v1,resource=configmaps,handler=test}";
     }
 
     private void settle() {
@@ -98,6 +104,67 @@ class HandlerLaneTest {
         assertThat(merged.between())
                 .extracting(between -> between.raw().toString())
                 .containsExactly("a:u1@12");
+    }
+
+    @Test
+    void aHandlerThatHangsHoldsNotEveryNameThatEverCameAndWent() {
+        RecordingMetrics figures = new RecordingMetrics();
+        Recording recording = stuck();
+        HandlerLane<ConfigMap> lane = new HandlerLane<>(
+                "test",
+                TestObject.DECODER,
+                recording,
+                process,
+                new InformerMetrics(figures, "test", TestObject.TYPE),
+                gone -> {});
+        lane.offer(List.of(new Change.Added(a)), Phase.LATER);
+        settle();
+        Set<String> owners = new TreeSet<>();
+        for (int i = 0; i < 5_000; i++) {
+            TestObject each = TestObject.of("n" + i, "v" + i, 100 + i).ownedBy("owner-" + i);
+            owners.add("owner-" + i);
+            lane.offer(List.of(new Change.Added(each)), i == 0 ? Phase.INITIAL : Phase.LATER);
+            lane.offer(List.of(new Change.Deleted(each, each)), Phase.LATER);
+        }
+        lane.initialsOffered();
+        assertThat(figures.value(meter("waiting"))).isEqualTo(HandlerLane.VANISHED);
+        gate.complete(null);
+        world.runFor(Duration.ofMinutes(1));
+        assertThat(recording.merges.stream()
+                        .skip(1)
+                        .flatMap(merged -> merged.owners().stream())
+                        .map(OwnerRef::uid)
+                        .distinct())
+                .as("who is woken")
+                .containsExactlyInAnyOrderElementsOf(owners);
+        assertThat(recording.merges.stream().filter(merged -> merged.complete() == Merged.Completeness.SOME))
+                .as("a mapper wakes everything")
+                .isNotEmpty();
+        assertThat(done(lane.synced())).isTrue();
+    }
+
+    @Test
+    void aHandlerThatDoesNotReturnIsSeen() {
+        RecordingMetrics figures = new RecordingMetrics();
+        HandlerLane<ConfigMap> lane = new HandlerLane<>(
+                "test",
+                TestObject.DECODER,
+                stuck(),
+                process,
+                new InformerMetrics(figures, "test", TestObject.TYPE),
+                gone -> {});
+        lane.offer(List.of(new Change.Added(a)), Phase.LATER);
+        world.runFor(Duration.ofSeconds(90));
+        assertThat(figures.value(meter("running_seconds"))).isBetween(85L, 90L);
+        gate.complete(null);
+        settle();
+        assertThat(figures.value(meter("running_seconds"))).isZero();
+        world.runFor(Duration.ofMinutes(2));
+        long steps = world.steps();
+        world.runFor(Duration.ofMinutes(10));
+        assertThat(world.steps())
+                .as("nobody looks at a handler that has nothing to do")
+                .isEqualTo(steps);
     }
 
     @Test

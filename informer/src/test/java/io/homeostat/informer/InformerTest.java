@@ -837,18 +837,35 @@ class InformerTest {
     }
 
     @Test
-    void aWriteInAnotherVersionOrClassCountsAndOneOfAnotherNamespaceDoesNot() {
+    void aWriteOfAnotherClassCountsAndOneOfAnotherNamespaceOrSubresourceDoesNot() {
         SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "ns");
         within(Duration.ofSeconds(5), () -> is(informer, Phase.WATCHING));
+        ResourceType<GenericKubernetesResource> untyped =
+                ResourceType.dynamic("", "v1", "configmaps", "ConfigMap", ResourceType.Scope.NAMESPACED);
+        TestObject mine = TestObject.of("m", "u1", 200);
+        client.tell(new WriteObserver.Done(new Write(Write.Verb.CREATE, untyped, mine.key(), ""), mine, "u1"));
+        TestObject other = TestObject.of("o", "u2", 201).in("elsewhere");
+        client.tell(new WriteObserver.Done(new Write(Write.Verb.CREATE, untyped, other.key(), ""), other, "u2"));
+        TestObject scale = TestObject.of("s", "u3", 202);
+        client.tell(new WriteObserver.Done(new Write(Write.Verb.UPDATE, untyped, scale.key(), "scale"), scale, "u3"));
+        assertThat(listed(informer)).containsExactly("m:u1@200");
+    }
+
+    @Test
+    void aWriteInAnotherVersionOfTheApiIsAskedForInThisOneAndItsBytesAreNeverShown() {
+        server.put("a");
+        SharedInformer<ConfigMap> informer = synced();
         ResourceType<GenericKubernetesResource> older =
                 ResourceType.dynamic("", "v1beta1", "configmaps", "ConfigMap", ResourceType.Scope.NAMESPACED);
-        TestObject mine = TestObject.of("m", "u1", 200);
-        client.tell(new WriteObserver.Done(new Write(Write.Verb.CREATE, older, mine.key(), ""), mine, "u1"));
-        TestObject other = TestObject.of("o", "u2", 201).in("elsewhere");
-        client.tell(new WriteObserver.Done(new Write(Write.Verb.CREATE, older, other.key(), ""), other, "u2"));
-        TestObject scale = TestObject.of("s", "u3", 202);
-        client.tell(new WriteObserver.Done(new Write(Write.Verb.UPDATE, older, scale.key(), "scale"), scale, "u3"));
-        assertThat(listed(informer)).containsExactly("m:u1@200");
+        TestObject foreign = TestObject.of("a", "uid-1", 150);
+        client.tell(new WriteObserver.Done(new Write(Write.Verb.UPDATE, older, foreign.key(), ""), foreign, "uid-1"));
+        assertThat(informer.snapshot().get(foreign.key()).orElseThrow().raw()).isNotSameAs(foreign);
+        within(Duration.ofSeconds(5), () -> server.requests.stream()
+                .anyMatch(request -> request.verb().equals("get")));
+        client.tell(new WriteObserver.Done(new Write(Write.Verb.DELETE, older, foreign.key(), ""), null, "uid-1"));
+        assertThat(informer.snapshot().get(foreign.key()))
+                .as("what is gone is gone in every version")
+                .isEmpty();
     }
 
     @Test
