@@ -109,15 +109,16 @@ public interface ApiClient {
     /**
      * Replaces (PUT).
      *
-     * @param subresource {@code ""} or {@code "status"}
+     * @param subresource {@code ""}, {@code "status"}, or another that is answered with the object itself ({@code approval},
+     *     {@code ephemeralcontainers}, {@code finalize}, {@code resize}); others are refused with {@link ApiException.BadRequest}
      */
     CompletionStage<RawObject> update(ResourceType<?> type, ObjectKey key, String subresource, byte[] json);
 
-    /** Patches; {@code subresource} is {@code ""} or {@code "status"}. */
+    /** Patches; {@code subresource} as in {@link #update}. */
     CompletionStage<RawObject> patch(
             ResourceType<?> type, ObjectKey key, String subresource, PatchKind kind, byte[] patch);
 
-    /** Applies (server-side apply); {@code subresource} is {@code ""} or {@code "status"}. */
+    /** Applies (server-side apply); {@code subresource} as in {@link #update}. */
     CompletionStage<RawObject> apply(ResourceType<?> type, ObjectKey key, String subresource, Apply how, byte[] json);
 
     /**

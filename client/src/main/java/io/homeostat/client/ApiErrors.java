@@ -92,8 +92,9 @@ final class ApiErrors {
      * The exception for an HTTP answer that is no success. A write whose answer leaves open what became of it is {@link
      * ApiException.OutcomeUnknown}: 504, the server gave up waiting for its own write; 500 without a reason that is known, which is how
      * kube-apiserver passes on what etcd's client said ("etcdserver: request timed out", a lost leader or connection; {@code
-     * ErrorToAPIStatus} in apiserver's endpoints), and which may come after etcd has written; 500 and 502 without a Status, of a
-     * proxy that lost the server's answer.
+     * ErrorToAPIStatus} in apiserver's endpoints), and which may come after etcd has written; 5xx without a Status, of a
+     * proxy or an aggregator that lost the server's answer, or of a gateway's own codes (520 to 599). kube-apiserver's own 503 is a Status
+     * with a reason, and nothing was done.
      *
      * @param body the body, inflated; empty for none. Only a Status in it is quoted: anything else may hold anything
      * @param now the time of this process, to read a {@code Retry-After} date when the answer has no {@code Date}
@@ -105,8 +106,7 @@ final class ApiErrors {
                 ? new ApiException.Answer(code, "", describe(code, headers, body), List.of(), wait)
                 : answer(status, code, wait);
         ApiException error = of(request, answer, null);
-        boolean open =
-                code == 504 || ((code == 500 || code == 502) && answer.reason().isEmpty());
+        boolean open = code == 504 || (code >= 500 && answer.reason().isEmpty());
         return write && open ? new ApiException.OutcomeUnknown(request, answer, error) : error;
     }
 

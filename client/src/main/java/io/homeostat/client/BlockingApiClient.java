@@ -36,7 +36,7 @@ public interface BlockingApiClient {
     /** Replaces the status. */
     <T extends HasMetadata> T updateStatus(T object);
 
-    /** Patches; {@code subresource} is {@code ""} or {@code "status"}. */
+    /** Patches; {@code subresource} as in {@link ApiClient#update}. */
     <T extends HasMetadata> T patch(
             ResourceType<T> type, ObjectKey key, String subresource, ApiClient.PatchKind kind, String patch);
 

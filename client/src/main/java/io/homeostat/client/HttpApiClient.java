@@ -59,6 +59,8 @@ final class HttpApiClient implements ApiClient {
     /** etcd takes 1.5 MiB per object; aggregated API servers and discovery documents may have more. */
     static final int MAX_ANSWER = 64 << 20;
 
+    private static final int GENERATED_PREFIX = 58;
+
     private static final JsonMapper TREES = JsonMapper.shared();
 
     private static final String JSON = "application/json";
@@ -113,7 +115,7 @@ final class HttpApiClient implements ApiClient {
         Write write = new Write(Write.Verb.UPDATE, type, key, subresource);
         String request = describe(write);
         return write(
-                write, () -> sent("PUT", ResourcePath.object(request, type, key, subresource, managed()), JSON, json));
+                write, () -> sent("PUT", ResourcePath.written(request, type, key, subresource, managed()), JSON, json));
     }
 
     @Override
@@ -129,7 +131,7 @@ final class HttpApiClient implements ApiClient {
         return write(
                 write,
                 () -> sent(
-                        "PATCH", ResourcePath.object(request, type, key, subresource, managed()), contentType, patch));
+                        "PATCH", ResourcePath.written(request, type, key, subresource, managed()), contentType, patch));
     }
 
     @Override
@@ -142,7 +144,7 @@ final class HttpApiClient implements ApiClient {
         return write(
                 write,
                 // JSON is YAML, and the one apply type that every server since 1.16 knows.
-                () -> sent("PATCH", ResourcePath.object(request, type, key, subresource, parameters), APPLY, json));
+                () -> sent("PATCH", ResourcePath.written(request, type, key, subresource, parameters), APPLY, json));
     }
 
     @Override
@@ -422,7 +424,7 @@ final class HttpApiClient implements ApiClient {
             throw new ApiException.Malformed(request, e.answer(), e);
         }
         String name = object.key().name();
-        boolean generated = write != null && write.verb() == Write.Verb.CREATE && name.startsWith(key.name());
+        boolean generated = write != null && write.verb() == Write.Verb.CREATE && generatedFrom(key.name(), name);
         if (!generated) {
             requireName(request, key, object);
         }
@@ -436,6 +438,11 @@ final class HttpApiClient implements ApiClient {
                     ApiException.Answer.none("the answer is another object, " + printable(object.key())),
                     null);
         }
+    }
+
+    /** Whether the server may have made this name of that generateName, of which it keeps 58 characters (names.SimpleNameGenerator). */
+    private static boolean generatedFrom(String prefix, String name) {
+        return name.startsWith(prefix.substring(0, Math.min(prefix.length(), GENERATED_PREFIX)));
     }
 
     /** What the answer said, and observers have been told of; nothing when it names no object. */

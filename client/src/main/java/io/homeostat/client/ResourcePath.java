@@ -3,6 +3,7 @@ package io.homeostat.client;
 import io.homeostat.core.HttpCall;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /**
@@ -20,6 +21,8 @@ final class ResourcePath {
             Pattern.compile("[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*");
     private static final Pattern NAME = Pattern.compile("[A-Za-z0-9._~!$&'()*+,;=:@-]+");
     private static final int MAX_NAME = 253;
+    private static final Set<String> SAME_OBJECT =
+            Set.of("", "status", "approval", "ephemeralcontainers", "finalize", "resize");
 
     private ResourcePath() {}
 
@@ -48,6 +51,23 @@ final class ResourcePath {
             throw refused(request, "subresource", subresource, "lower-case letters, digits and -");
         }
         return query(base + "/" + key.name() + (subresource.isEmpty() ? "" : "/" + subresource), parameters);
+    }
+
+    /**
+     * The target of a write to one object or to a subresource of it: of those that are the object seen from another side. The answer to
+     * others ({@code scale}) is another object, from which nobody could tell what became of this one.
+     */
+    static String written(
+            String request, ResourceType<?> type, ObjectKey key, String subresource, Map<String, String> parameters) {
+        if (!SAME_OBJECT.contains(subresource)) {
+            throw refused(
+                    request,
+                    "subresource",
+                    subresource,
+                    "none, or one that is answered with the object itself: status, approval, ephemeralcontainers,"
+                            + " finalize or resize; instead of scale, write spec.replicas");
+        }
+        return object(request, type, key, subresource, parameters);
     }
 
     /** The target of the resource list of a group and version. */

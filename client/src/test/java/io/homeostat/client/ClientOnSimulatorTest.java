@@ -42,6 +42,21 @@ class ClientOnSimulatorTest {
         assertThatThrownBy(() -> client.create(configMap("life"))).isInstanceOf(ApiException.AlreadyExists.class);
         client.patch(CONFIG_MAPS, key, "", ApiClient.PatchKind.MERGE, "{\"data\":{\"m\":\"2\"}}");
         assertThatThrownBy(() -> client.update(created)).isInstanceOf(ApiException.Conflict.class);
+        String prefix = "a-prefix-of-more-characters-than-the-server-leaves-of-it-in-the-end-";
+        ConfigMap generated = client.create(new ConfigMapBuilder()
+                .withNewMetadata()
+                .withGenerateName(prefix)
+                .withNamespace("default")
+                .endMetadata()
+                .build());
+        assertThat(generated.getMetadata().getName())
+                .startsWith(prefix.substring(0, 58))
+                .hasSize(63);
+        assertThat(client.delete(
+                        CONFIG_MAPS,
+                        new ObjectKey("default", generated.getMetadata().getName()),
+                        ApiClient.Delete.ANY))
+                .isTrue();
         assertThat(client.apply(configMap("life"), new ApiClient.Apply("me", ApiClient.Apply.Force.YES))
                         .getData())
                 .containsEntry("m", "2");

@@ -102,6 +102,29 @@ class ClientRealServerTest {
 
     @ParameterizedTest
     @EnumSource
+    void nameThatTheServerMadeOfALongPrefixIsOurs(Over over) throws Exception {
+        ApiClient client = client(over);
+        List<ObjectKey> told = new ArrayList<>();
+        client.observeWrites(done -> told.add(
+                java.util.Objects.requireNonNull(done.object(), "the object").key()));
+        String prefix = "a-prefix-of-more-characters-than-the-server-leaves-of-it-in-the-end-";
+
+        ConfigMap created = client.blocking()
+                .create(new ConfigMapBuilder()
+                        .withNewMetadata()
+                        .withGenerateName(prefix)
+                        .withNamespace("default")
+                        .endMetadata()
+                        .build());
+
+        assertThat(created.getMetadata().getName())
+                .startsWith(prefix.substring(0, 58))
+                .hasSize(63);
+        assertThat(told).containsExactly(key(created.getMetadata().getName()));
+    }
+
+    @ParameterizedTest
+    @EnumSource
     void objectLivesItsWholeLife(Over over) throws Exception {
         BlockingApiClient client = client(over).blocking();
         String name = "life-" + over.name().toLowerCase(java.util.Locale.ROOT);
