@@ -359,9 +359,7 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
             if (credit == 0) {
                 return;
             }
-            if (!readSlice()) {
-                return;
-            }
+            readSlice();
             if (lane.shouldYield()) {
                 turnQueued = true;
                 lane.execute(() -> {
@@ -373,8 +371,8 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
         }
     }
 
-    /** Reads up to {@link #SLICE} plain bytes; false when that ended the stream. */
-    private boolean readSlice() {
+    /** Reads up to {@link #SLICE} plain bytes. What breaks there ends the stream after what was read before. */
+    private void readSlice() {
         if (current == null) {
             byte[] next = chunks.remove();
             current = next;
@@ -401,11 +399,11 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
             } catch (ZipException e) {
                 breakWith(new ApiException.Malformed(
                         source.request(), ApiException.Answer.none("broken gzip: " + e.getMessage()), e));
-                return true; // what was read before the break goes first
+                return;
             }
             if (to == 0) {
                 current = null;
-                return true;
+                return;
             }
         }
         lane.charge(to - from);
@@ -416,7 +414,7 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
             // A defect of ours. Entries of this slice are lost, so nothing after them may be taken as if they had come.
             String found = "the answer could not be read (" + e.getClass().getName() + ")";
             breakWith(new ApiException.Malformed(source.request(), ApiException.Answer.none(found), e));
-            return true;
+            return;
         }
         for (E entry : read) {
             entries.add(entry);
@@ -428,7 +426,6 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
             chunks.clear();
             cancelExchange();
         }
-        return true;
     }
 
     /** Gives the rest of the stream up; entries before the break are delivered first. */

@@ -14,11 +14,13 @@ import java.time.DateTimeException;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.OffsetDateTime;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -39,7 +41,8 @@ import tools.jackson.databind.json.JsonMapper;
  * waits, so it is for tasks and user lanes. <b>Memory.</b> At most 1 MiB of its output, 16 KiB of its errors. <b>Failure.</b> An exit
  * code, garbage, silence for {@link Command#limit} or a missing program is an {@link IOException} that names the plugin and says
  * what to do; while what it gave last still holds, that is used. A hung plugin is killed with its children. What it writes to its
- * standard error is logged, with whatever looks like a token taken out; its output is never shown.
+ * standard error is logged, without its own arguments and variables, the token it gave, and whatever looks like one; its output is
+ * never shown.
  */
 final class ExecPlugin {
     /*
@@ -58,6 +61,9 @@ final class ExecPlugin {
 
     private static final Duration SHORTEST = Duration.ofSeconds(1);
 
+    /** "Never" is written as a year like 9999, which no count of nanoseconds reaches: it is asked for again once a year. */
+    private static final Duration LONGEST = Duration.ofDays(365);
+
     private static final Backoff FAILED = new Backoff(Duration.ofSeconds(1), 2, Duration.ofSeconds(60), 0.1);
     private static final int MAX_OUTPUT = 1 << 20;
     private static final int MAX_ERRORS = 16 << 10;
@@ -65,8 +71,11 @@ final class ExecPlugin {
     private static final int QUIET = 3;
     private static final int QUIET_MILLIS = 5;
 
-    /** Long runs of characters that tokens are made of. */
-    private static final Pattern TOKEN_LIKE = Pattern.compile("[A-Za-z0-9_.~+=-]{32,}");
+    /** Long runs of characters that tokens are made of; with those of base64, so that a long path falls too. */
+    private static final Pattern TOKEN_LIKE = Pattern.compile("[A-Za-z0-9_.~+/=-]{32,}");
+
+    /** Shorter values are found in words that mean something else. */
+    private static final int SHORTEST_HIDDEN = 6;
 
     private static final JsonMapper TREES = JsonMapper.shared();
 
@@ -91,6 +100,18 @@ final class ExecPlugin {
             String info,
             String installHint,
             Duration limit) {
+        /** What it was told that may be a secret: variables, and arguments but for the names of flags. Longest first. */
+        List<String> hidden() {
+            return Stream.concat(
+                            environment.values().stream(),
+                            arguments.stream()
+                                    .map(each -> each.startsWith("-") ? each.substring(each.indexOf('=') + 1) : each)
+                                    .filter(each -> !each.startsWith("-")))
+                    .filter(each -> each.length() >= SHORTEST_HIDDEN)
+                    .sorted(Comparator.comparingInt(String::length).reversed())
+                    .toList();
+        }
+
         /** The program only: arguments may hold secrets. */
         @Override
         public String toString() {
@@ -222,8 +243,11 @@ final class ExecPlugin {
                 try {
                     outcome = outcome(runtime);
                 } finally {
-                    over(runtime, outcome);
-                    run.complete(outcome);
+                    try {
+                        over(runtime, outcome);
+                    } finally {
+                        run.complete(outcome); // whatever happened: somebody waits for it
+                    }
                 }
             });
         } catch (IllegalStateException e) {
@@ -268,6 +292,9 @@ final class ExecPlugin {
                             .log(
                                     "An exec plugin gave a credential that has ended, or is about to; is the clock right? [HS-104]");
                     left = SHORTEST; // it is tried, and not asked for by each request anew
+                }
+                if (left.compareTo(LONGEST) > 0) {
+                    left = LONGEST;
                 }
                 Duration leeway = LEEWAY.compareTo(left.dividedBy(5)) < 0 ? LEEWAY : left.dividedBy(5);
                 endsAt = now + left.toNanos();
@@ -538,15 +565,18 @@ final class ExecPlugin {
         }
     }
 
-    private static String quote(ByteArrayOutputStream errors, @Nullable Given given) {
+    private String quote(ByteArrayOutputStream errors, @Nullable Given given) {
         return errors.size() == 0 ? "" : "; it said: " + redacted(errors, given, MAX_SHOWN);
     }
 
-    /** What it said without what may be a secret: the token it gave, and everything as long as one. */
-    static String redacted(ByteArrayOutputStream errors, @Nullable Given given, int most) {
+    /** What it said without what may be a secret: what it was told, the token it gave, and everything as long as one. */
+    private String redacted(ByteArrayOutputStream errors, @Nullable Given given, int most) {
         String text = errors.toString(StandardCharsets.UTF_8).trim();
         if (given != null && given.token() != null) {
             text = text.replace(given.token(), "[hidden]");
+        }
+        for (String told : command.hidden()) {
+            text = text.replace(told, "[hidden]");
         }
         text = TOKEN_LIKE.matcher(text).replaceAll("[hidden]").replaceAll("\\s*\\R\\s*", " | ");
         return ResourcePath.printable(text.length() > most ? text.substring(0, most) : text);

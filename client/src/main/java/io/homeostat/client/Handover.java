@@ -29,7 +29,7 @@ final class Handover {
     /*
      * Invariants
      * - A stream is moved at most once, and only when its version is not the current one.
-     * - A look is due exactly while streams are open.
+     * - While streams are open one look is due, or under way, and never two; else none is due.
      */
     private static final Logger log = LoggerFactory.getLogger(Handover.class);
 
@@ -49,7 +49,10 @@ final class Handover {
     private final Map<Stream, Registration> moving = new HashMap<>();
 
     @GuardedBy("lock")
-    private @Nullable Registration nextLook;
+    private @Nullable Registration nextLook; // null while one is under way
+
+    @GuardedBy("lock")
+    private long looks; // armed so far
 
     /** A stream that can be moved. */
     final class Stream {
@@ -92,9 +95,7 @@ final class Handover {
             lock.lock();
             try {
                 streams.add(stream);
-                if (nextLook == null) {
-                    nextLook = runtime.after(Duration.ofSeconds(LOOK_SECONDS), lane, this::lookAgain);
-                }
+                lookLater();
             } finally {
                 lock.unlock();
             }
@@ -124,12 +125,28 @@ final class Handover {
         }
     }
 
-    private void lookAgain() {
+    @GuardedBy("lock")
+    private void lookLater() {
+        if (nextLook == null && !streams.isEmpty()) {
+            long number = ++looks;
+            nextLook = runtime.after(Duration.ofSeconds(LOOK_SECONDS), lane, () -> look(number));
+        }
+    }
+
+    private void look(long number) {
+        lock.lock();
+        try {
+            if (number != looks || nextLook == null) {
+                return; // called off while it waited for its turn
+            }
+            nextLook = null;
+        } finally {
+            lock.unlock();
+        }
         TlsMaterial.Version current = look.get();
         lock.lock();
         try {
-            nextLook =
-                    streams.isEmpty() ? null : runtime.after(Duration.ofSeconds(LOOK_SECONDS), lane, this::lookAgain);
+            lookLater(); // unless a stream that was opened meanwhile has seen to it
         } finally {
             lock.unlock();
         }

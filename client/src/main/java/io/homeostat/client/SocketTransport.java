@@ -401,9 +401,9 @@ final class SocketTransport implements Transport {
         private HttpConnection.Head send(HttpConnection used, byte[] request) throws IOException {
             OutputStream out = used.output();
             sent = true;
+            waiting = true; // before the write: whoever gives the request up may have seen it arrive
             out.write(request);
             out.flush();
-            waiting = true;
             HttpConnection.Head head = used.readHead();
             waiting = false;
             return head;

@@ -345,7 +345,7 @@ final class TlsMaterial {
     }
 
     private List<X509Certificate> readAuthorities(byte[] pem) throws GeneralSecurityException {
-        return PemCertificates.read(pem, "certificate authority (" + authorities + ")");
+        return PemCertificates.readable(pem, "certificate authority (" + authorities + ")");
     }
 
     private Version rebuilt(long number, @Nullable List<X509Certificate> trust, @Nullable KeyPairPem pair) {

@@ -260,6 +260,27 @@ class CredentialRotationTest {
     }
 
     @Test
+    void oddCertificateInABundleDoesNotTakeTheOthersAlong() throws Exception {
+        String odd = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        write("ca.crt", odd + serverTwo.certificate() + odd + serverOne.certificate());
+        WireServer server = tls(connection -> {
+            while (connection.request() != null) {
+                connection.write(WireServer.answer(200, "{}"));
+            }
+        });
+
+        Transport transport =
+                open(Over.SOCKETS, kubeconfig(server, ", certificate-authority: ca.crt", "token: t"));
+
+        assertThat(ask(transport, "GET").status()).isEqualTo(200);
+        write("ca.crt", odd + odd);
+        assertThatThrownBy(() ->
+                        ClusterConnection.fromKubeconfig(kubeconfig(server, ", certificate-authority: ca.crt", "token: t")))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining("no PEM certificates can be read");
+    }
+
+    @Test
     void certificateAndKeyMayShareAFile() throws Exception {
         write("client.pem", alice.key() + alice.certificate());
         write("ca.crt", "# the authority\n" + serverOne.certificate());
@@ -293,7 +314,8 @@ class CredentialRotationTest {
 
     private static final String EXEC =
             "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: IfAvailable, command: ./plugin,"
-                    + " installHint: get it at example.com, args: [one], env: [{name: FROM, value: env}]%s}";
+                    + " installHint: get it at example.com, args: [argument-one, --flag=argument-two],"
+                    + " env: [{name: FROM, value: variable}]%s}";
 
     private Path plugin(String script) throws IOException {
         Path file = Files.writeString(folder.resolve("plugin"), "#!/bin/sh\necho x >> " + folder + "/runs\n" + script);
@@ -356,7 +378,7 @@ class CredentialRotationTest {
                         .replace("cat <<'END'", "cat <<END")
                         .replace("'\"", "")
                         .replace("\"'", ""));
-        WireServer server = accepting("one-env");
+        WireServer server = accepting("argument-one-variable");
         Transport transport = open(
                 Over.SOCKETS,
                 kubeconfig(
@@ -388,6 +410,18 @@ class CredentialRotationTest {
         assertThat(runs()).isEqualTo(3);
     }
 
+    /** How "never" is written by plugins, and in certificates (RFC 5280). */
+    @Test
+    void credentialThatEndsInAFarAwayYearIsUsed() throws Exception {
+        plugin(giving("\"token\":\"t\",\"expirationTimestamp\":\"9999-12-31T23:59:59Z\""));
+        WireServer server = accepting("t");
+        Transport transport = open(Over.SOCKETS, kubeconfig(server, "", EXEC.formatted("")));
+
+        assertThat(ask(transport, "GET").status()).isEqualTo(200);
+        assertThat(ask(transport, "POST").status()).isEqualTo(200);
+        assertThat(runs()).isEqualTo(1);
+    }
+
     @Test
     void pluginGivesACertificate() throws Exception {
         write("ca.crt", serverOne.certificate());
@@ -412,6 +446,8 @@ class CredentialRotationTest {
             value = {
                 "echo " + CANARY
                         + " >&2; echo cannot log in >&2; exit 3|exit code 3; it said: [hidden] | cannot log in",
+                "echo key wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY >&2; exit 3|it said: key [hidden]",
+                "echo $FROM --with $1 >&2; exit 3|it said: [hidden] --with [hidden]",
                 "echo " + CANARY + "|no JSON object",
                 "printf '{}'|must write an ExecCredential of client.authentication.k8s.io/v1",
                 "printf '{\"kind\":\"ExecCredential\",\"apiVersion\":\"client.authentication.k8s.io/v1beta1\"}'|client.authentication.k8s.io/v1beta1",
