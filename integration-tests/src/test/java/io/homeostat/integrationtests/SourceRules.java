@@ -23,6 +23,11 @@ final class SourceRules {
             "\\bsynchronized\\b",
             "a monitor pins virtual threads before JDK 24, and GuardedBy cannot check it: use a ReentrantLock"));
 
+    /** For what listens and says where. */
+    static final List<Ban> WHERE_SERVERS_ARE = List.of(new Ban(
+            "\\bgetLoopbackAddress\\b",
+            "it may be ::1 (java.net.preferIPv6Addresses), while URLs and kubeconfigs say 127.0.0.1: listen there"));
+
     /** For tests. */
     static final List<Ban> IN_TESTS = List.of(
             new Ban(

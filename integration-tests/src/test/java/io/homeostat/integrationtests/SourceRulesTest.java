@@ -24,6 +24,14 @@ final class SourceRulesTest {
     }
 
     @Test
+    void serversListenWhereTheySayTheyDo() {
+        assertThat(Stream.of("simulator", "testkit")
+                        .map(room -> Docs.repository().resolve(room).resolve("src/main/java"))
+                        .flatMap(folder -> SourceRules.check(folder, SourceRules.WHERE_SERVERS_ARE).stream()))
+                .isEmpty();
+    }
+
+    @Test
     void testsNeitherSleepNorAreSwitchedOff() throws IOException {
         List<Path> folders = new ArrayList<>();
         try (Stream<Path> found = Files.walk(Docs.repository(), 4)) {

@@ -8,7 +8,6 @@ import io.homeostat.core.SystemRuntime;
 import io.homeostat.core.Transport;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -354,7 +353,7 @@ public final class FaultProxy implements AutoCloseable {
         try {
             ServerSocket socket = new ServerSocket();
             socket.setReuseAddress(true); // its old connections are still known to the system
-            socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port), 128);
+            socket.bind(new InetSocketAddress("127.0.0.1", port), 128);
             listening = socket;
             threads.execute(() -> accept(socket));
         } catch (IOException e) {

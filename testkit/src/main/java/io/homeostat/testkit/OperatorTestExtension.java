@@ -84,9 +84,7 @@ final class OperatorTestExtension implements TestTemplateInvocationContextProvid
             }
             try {
                 if (life != null) {
-                    Optional<String> leak = output == null ? Optional.empty() : life.cluster.canaryFoundIn(output);
-                    life.cluster.cleanUp();
-                    life.server.close();
+                    Optional<String> leak = end(life, output);
                     if (leak.isPresent()) {
                         throw new AssertionError(leak.get());
                     }
@@ -100,6 +98,19 @@ final class OperatorTestExtension implements TestTemplateInvocationContextProvid
             } finally {
                 if (context.getExecutionException().isPresent()) {
                     failed(life);
+                }
+            }
+        }
+
+        /** Ends the test's cluster, whatever becomes of the look for canaries: it asks a server that the test may have stopped. */
+        private static Optional<String> end(Life life, @Nullable OutputWatch output) {
+            try {
+                return output == null ? Optional.empty() : life.cluster.canaryFoundIn(output);
+            } finally {
+                try {
+                    life.cluster.cleanUp();
+                } finally {
+                    life.server.close();
                 }
             }
         }

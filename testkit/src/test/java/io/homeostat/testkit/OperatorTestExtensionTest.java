@@ -3,6 +3,7 @@ package io.homeostat.testkit;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.platform.engine.discovery.DiscoverySelectors.selectClass;
 
+import java.time.Duration;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
@@ -46,6 +47,12 @@ final class OperatorTestExtensionTest {
         }
 
         @OperatorTest
+        void leavesItsThreadInterrupted(Cluster cluster) {
+            cluster.canary();
+            Thread.currentThread().interrupt(); // the look for the canary cannot be taken
+        }
+
+        @OperatorTest
         void asksForTheControlPlane(Cluster cluster) {
             cluster.controlPlane();
         }
@@ -68,7 +75,7 @@ final class OperatorTestExtensionTest {
                                         .replaceAll("\\(.*", ""),
                                 OperatorTestExtensionTest::result));
 
-        assertThat(results).hasSize(4);
+        assertThat(results).hasSize(5);
         assertThat(message(results, "printsTheCanary"))
                 .isEqualTo("The canary secret was printed or logged: value=<the canary>");
         assertThat(message(results, "putsTheCanaryIntoAnEvent"))
@@ -77,6 +84,11 @@ final class OperatorTestExtensionTest {
                 .isEqualTo("This test runs on the simulator: only a real server has processes; use @OperatorTest(on ="
                         + " Backend.REAL)");
         assertThat(of(results, "keepsTheCanary").getThrowable()).isEmpty();
+        assertThat(of(results, "leavesItsThreadInterrupted").getThrowable()).isPresent();
+        Polling.eventually(Duration.ofSeconds(10), () -> assertThat(
+                        Thread.getAllStackTraces().keySet().stream().map(Thread::getName))
+                .as("no server outlives its test, also when that could not be looked over")
+                .noneMatch(name -> name.startsWith("simulator")));
     }
 
     private static TestExecutionResult result(Event event) {
