@@ -269,13 +269,12 @@ class CredentialRotationTest {
             }
         });
 
-        Transport transport =
-                open(Over.SOCKETS, kubeconfig(server, ", certificate-authority: ca.crt", "token: t"));
+        Transport transport = open(Over.SOCKETS, kubeconfig(server, ", certificate-authority: ca.crt", "token: t"));
 
         assertThat(ask(transport, "GET").status()).isEqualTo(200);
         write("ca.crt", odd + odd);
-        assertThatThrownBy(() ->
-                        ClusterConnection.fromKubeconfig(kubeconfig(server, ", certificate-authority: ca.crt", "token: t")))
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(
+                        kubeconfig(server, ", certificate-authority: ca.crt", "token: t")))
                 .isInstanceOf(ClusterConnection.Unusable.class)
                 .hasMessageContaining("no PEM certificates can be read");
     }
