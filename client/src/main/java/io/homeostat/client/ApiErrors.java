@@ -29,6 +29,8 @@ final class ApiErrors {
     /** The longest piece of the server's words that is kept: conflicts of an apply can name hundreds of fields. */
     private static final int MAX_MESSAGE = 2048;
 
+    private static final String INVALID = " is invalid: ";
+
     private static final JsonMapper MAPPER = JsonMapper.shared();
 
     private ApiErrors() {}
@@ -144,11 +146,13 @@ final class ApiErrors {
         List<ApiException.Cause> causes = new ArrayList<>();
         for (JsonNode cause : details.path("causes")) {
             causes.add(new ApiException.Cause(
-                    text(cause, "reason"), text(cause, "field"), shortened(text(cause, "message"))));
+                    text(cause, "reason"),
+                    text(cause, "field"),
+                    shortened(QuotedValues.hidden(text(cause, "message")))));
         }
         int seconds = details.path("retryAfterSeconds").asInt(0);
         Duration fromStatus = seconds > 0 ? bounded(Duration.ofSeconds(seconds)) : null;
-        String message = text(status, "message");
+        String message = message(status, causes);
         return new ApiException.Answer(
                 code,
                 text(status, "reason"),
@@ -156,6 +160,24 @@ final class ApiErrors {
                 List.copyOf(causes),
                 fromHeader != null ? fromHeader : fromStatus,
                 text(details, "name"));
+    }
+
+    /** The server's words without values: for an invalid object from the causes, which tell where each value ends. */
+    private static String message(JsonNode status, List<ApiException.Cause> causes) {
+        String message = text(status, "message");
+        int end = message.indexOf(INVALID);
+        if (end < 0 || causes.isEmpty()) {
+            return QuotedValues.hidden(message);
+        }
+        StringBuilder shown = new StringBuilder(message.substring(0, end)).append(INVALID);
+        String separator = "";
+        for (ApiException.Cause cause : causes) {
+            shown.append(separator)
+                    .append(cause.field().isEmpty() ? "" : cause.field() + ": ")
+                    .append(cause.message());
+            separator = ", ";
+        }
+        return shown.toString();
     }
 
     private static String text(JsonNode node, String field) {

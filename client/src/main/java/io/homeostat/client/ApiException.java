@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A request to the API that did not succeed, by reason (D35). The text names verb, resource, object and the server's words, never
- * contents.
+ * contents: values that the server quotes are left out ({@code Invalid value: (not shown): must be …}).
  */
 @Stable
 public abstract sealed class ApiException extends RuntimeException implements Coded {
@@ -21,7 +21,7 @@ public abstract sealed class ApiException extends RuntimeException implements Co
      *
      * @param code HTTP status, or the {@code code} of a Status in a stream; 0 when there was no answer
      * @param reason {@code Status.reason}, {@code ""} when absent
-     * @param message {@code Status.message}, or what was found instead
+     * @param message {@code Status.message} without the values it quotes, or what was found instead
      * @param causes {@code Status.details.causes}
      * @param retryAfter the {@code Retry-After} header or {@code details.retryAfterSeconds}; null when absent
      * @param object {@code Status.details.name}, the name of the object that the answer is about; {@code ""} when absent
@@ -45,7 +45,7 @@ public abstract sealed class ApiException extends RuntimeException implements Co
      *
      * @param reason {@code FieldValueInvalid}, {@code ResourceVersionTooLarge}, …
      * @param field the path, {@code ""} when absent
-     * @param message the server's words
+     * @param message the server's words, without the value
      */
     @Stable
     public record Cause(String reason, String field, String message) {}
