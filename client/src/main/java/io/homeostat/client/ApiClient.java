@@ -24,7 +24,7 @@ public interface ApiClient {
      * @param userAgent sent with every request
      * @param requestTimeout the longest wait for the whole answer of a request that is not a stream; default 30 s
      * @param streamTimeout the longest wait for a stream's status line; default 30 s
-     * @param gate asked before each write
+     * @param gate asked before each write, and again directly before it leaves
      * @param compression whether lists and watches ask for gzip; default on (D24)
      */
     @Experimental

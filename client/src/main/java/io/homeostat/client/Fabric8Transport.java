@@ -18,6 +18,7 @@ import io.homeostat.core.HttpCall;
 import io.homeostat.core.Lane;
 import io.homeostat.core.Transport;
 import io.homeostat.core.TransportException;
+import java.io.IOException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
 import java.nio.ByteBuffer;
@@ -27,6 +28,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
@@ -45,12 +47,17 @@ import org.jspecify.annotations.Nullable;
  * clients, one for streams and one for the rest (D23).
  *
  * <p><b>Order.</b> As {@link Transport} says. <b>Threads.</b> Requests are made on a user lane, because files may be read and a plugin
- * waited for before each; answers come on the HTTP client's threads. <b>Memory.</b> One list of buffers per demanded chunk.
- * <b>Failure.</b> An exchange that is cancelled before its status line ends at the HTTP client's own timeout of {@value
- * #HEAD_MINUTES} minutes: fabric8 has no way to end it sooner.
+ * waited for before each; answers come on the HTTP client's threads. <b>Memory.</b> One list of buffers per demanded chunk,
+ * and one in advance.
+ * At most {@value #MAX_REQUESTS} requests that are no streams are under way at a time, as with {@link SocketTransport}. <b>Failure.</b> An
+ * exchange that is cancelled before its status line ends at the HTTP client's own timeout of {@value #HEAD_SECONDS} s, longer than
+ * the client waits unless it was told to: fabric8 has no way to end it sooner. Kept connections are the JDK's: it uses one for a write
+ * however long it was idle, up to its own limit (1200 s on JDK 17, 30 s on later ones; {@code jdk.httpclient.keepalive.timeout}).
  */
 final class Fabric8Transport implements Transport {
-    private static final int HEAD_MINUTES = 10;
+    private static final int HEAD_SECONDS = 75;
+    private static final int RETIRE_MINUTES = 10;
+    private static final int MAX_REQUESTS = 64;
 
     private final EngineRuntime runtime;
     private final Config config;
@@ -58,6 +65,7 @@ final class Fabric8Transport implements Transport {
     private final String server;
     private final Lane lane;
     private final Handover handover;
+    private final Turns turns = new Turns(MAX_REQUESTS);
     private final ReentrantLock clientsLock = new ReentrantLock();
 
     @GuardedBy("clientsLock")
@@ -121,9 +129,6 @@ final class Fabric8Transport implements Transport {
                 endpoint == null ? new SparingRefresh(tokenRefresh(config, factory)) : new Interceptor() {});
         if (endpoint != null && version != null) {
             builder.sslContext(version.keys(), version.trust());
-            if (!endpoint.serverName().isEmpty()) {
-                builder.tlsServerName(endpoint.serverName());
-            }
         }
         RequestConfig once = new RequestConfigBuilder(config.getRequestConfig())
                 .withRequestRetryBackoffLimit(0)
@@ -159,7 +164,7 @@ final class Fabric8Transport implements Transport {
             clientsLock.unlock();
         }
         handover.changedTo(wanted);
-        runtime.after(Duration.ofMinutes(HEAD_MINUTES), lane, () -> retire(old));
+        runtime.after(Duration.ofMinutes(RETIRE_MINUTES), lane, () -> retire(old));
         return now;
     }
 
@@ -232,7 +237,11 @@ final class Fabric8Transport implements Transport {
     @Override
     public Exchange open(HttpCall call, AnswerListener listener) {
         Pending pending = new Pending(call, listener);
-        lane.execute(pending::send);
+        if (call.kind() == HttpCall.Kind.REQUEST) {
+            pending.turn.enter();
+        } else {
+            pending.begin();
+        }
         return pending;
     }
 
@@ -256,10 +265,13 @@ final class Fabric8Transport implements Transport {
         /*
          * Invariants
          * - At most one consume() is under way at fabric8: `reading` is true from its call to the buffers it gives.
+         * - At most one chunk is read without demand (`early`): only so does the JDK tell that there is no more. It is told before
+         *   whatever came after it, and nothing is read until then.
          * - The listener gets nothing after its last callback, and nothing but one callback under way after cancel().
          */
         private final HttpCall call;
         private final AnswerListener listener;
+        private final Turns.Turn turn = turns.turn(this::begin);
         private final ReentrantLock lock = new ReentrantLock();
 
         @GuardedBy("lock")
@@ -267,6 +279,15 @@ final class Fabric8Transport implements Transport {
 
         @GuardedBy("lock")
         private boolean reading;
+
+        @GuardedBy("lock")
+        private byte @Nullable [] early; // a chunk that nobody has demanded yet
+
+        @GuardedBy("lock")
+        private boolean telling; // what was early is being told
+
+        @GuardedBy("lock")
+        private @Nullable Runnable last; // the end that came behind what is early
 
         @GuardedBy("lock")
         private @Nullable AsyncBody body; // from the status line on
@@ -279,6 +300,11 @@ final class Fabric8Transport implements Transport {
         Pending(HttpCall call, AnswerListener listener) {
             this.call = call;
             this.listener = listener;
+        }
+
+        boolean begin() {
+            lane.execute(this::send);
+            return true;
         }
 
         void send() {
@@ -297,7 +323,16 @@ final class Fabric8Transport implements Transport {
                 ready = endpoint == null ? null : endpoint.ready(runtime);
                 used = clientsFor(ready == null ? null : ready.tls());
                 HttpClient client = call.kind() == HttpCall.Kind.STREAM ? used.streams() : used.requests();
-                answer = client.consumeBytes(request(client, ready), this);
+                HttpRequest request = request(client, ready);
+                Optional<String> refusal = listener.refusal();
+                if (refusal.isPresent()) {
+                    fail(new TransportException(
+                            TransportException.Sent.NO,
+                            call + " to " + server + " was refused: " + refusal.get(),
+                            null));
+                    return;
+                }
+                answer = client.consumeBytes(request, this);
             } catch (Exception e) { // fabric8 throws checked exceptions past the compiler
                 fail(new TransportException(
                         TransportException.Sent.NO,
@@ -332,10 +367,10 @@ final class Fabric8Transport implements Transport {
             }
         }
 
-        private HttpRequest request(HttpClient client, SocketEndpoint.@Nullable Ready ready) {
+        private HttpRequest request(HttpClient client, SocketEndpoint.@Nullable Ready ready) throws IOException {
             HttpRequest.Builder builder = client.newHttpRequestBuilder()
                     .uri(server + call.target())
-                    .timeout(HEAD_MINUTES, java.util.concurrent.TimeUnit.MINUTES);
+                    .timeout(HEAD_SECONDS, java.util.concurrent.TimeUnit.SECONDS);
             if (!call.method().equals("GET")) {
                 String contentType = call.headers().first("Content-Type").orElse("application/json");
                 builder.method(call.method(), contentType, new String(call.body(), StandardCharsets.UTF_8));
@@ -347,6 +382,10 @@ final class Fabric8Transport implements Transport {
             }
             if (ready != null) {
                 for (Headers.Header header : ready.held().headers()) {
+                    if (header.value().chars().anyMatch(c -> c >= 0x7f)) { // the JDK would send a ? in its place
+                        throw new IOException("the header " + header.name()
+                                + " holds characters that cannot be sent by way of a proxy");
+                    }
                     builder.header(header.name(), header.value());
                 }
             }
@@ -380,11 +419,10 @@ final class Fabric8Transport implements Transport {
                 if (stream != null) {
                     stream.ended();
                 }
-                if (failure == null) {
-                    end();
-                } else {
-                    fail(TransportFailures.broken(call, server, unwrapped(failure)));
-                }
+                afterWhatIsEarly(
+                        failure == null
+                                ? this::end
+                                : () -> fail(TransportFailures.broken(call, server, unwrapped(failure))));
             });
             read();
         }
@@ -408,40 +446,52 @@ final class Fabric8Transport implements Transport {
 
         @Override
         public void consume(List<ByteBuffer> buffers, AsyncBody ignored) {
-            int length = 0;
-            for (ByteBuffer buffer : buffers) {
-                length += buffer.remaining();
-            }
-            boolean wanted;
+            byte[] bytes = joined(buffers);
+            boolean demandedNow;
             lock.lock();
             try {
                 reading = false;
-                wanted = !over;
-                if (length > 0) {
+                if (over) {
+                    return;
+                }
+                demandedNow = bytes.length > 0 && demanded > 0;
+                if (demandedNow) {
                     demanded--;
+                } else if (bytes.length > 0) {
+                    early = bytes;
                 }
             } finally {
                 lock.unlock();
             }
-            if (wanted && length > 0) {
-                byte[] bytes = new byte[length];
-                int at = 0;
-                for (ByteBuffer buffer : buffers) {
-                    int size = buffer.remaining();
-                    buffer.get(bytes, at, size);
-                    at += size;
-                }
+            if (demandedNow) {
                 listener.chunk(bytes);
+            } else if (bytes.length > 0) {
+                turn.over(); // its reader may be waiting for another request: nobody's turn may depend on it
             }
             read();
         }
 
-        /** Asks fabric8 for the next buffers, if there is demand for them and they are not under way. */
+        private static byte[] joined(List<ByteBuffer> buffers) {
+            int length = 0;
+            for (ByteBuffer buffer : buffers) {
+                length += buffer.remaining();
+            }
+            byte[] bytes = new byte[length];
+            int at = 0;
+            for (ByteBuffer buffer : buffers) {
+                int size = buffer.remaining();
+                buffer.get(bytes, at, size);
+                at += size;
+            }
+            return bytes;
+        }
+
+        /** Asks fabric8 for the next buffers, if they are not under way and nothing waits to be told before them. */
         private void read() {
             AsyncBody next;
             lock.lock();
             try {
-                if (over || reading || demanded <= 0 || body == null) {
+                if (over || reading || early != null || telling || body == null) {
                     return;
                 }
                 reading = true;
@@ -454,13 +504,55 @@ final class Fabric8Transport implements Transport {
 
         @Override
         public void demand(int chunks) {
+            byte[] bytes = null;
             lock.lock();
             try {
                 demanded = Math.addExact(demanded, chunks);
+                if (!over && early != null && demanded > 0) {
+                    bytes = early;
+                    early = null;
+                    demanded--;
+                    telling = true;
+                }
             } finally {
                 lock.unlock();
             }
+            if (bytes != null) {
+                listener.chunk(bytes);
+                told();
+            }
             read();
+        }
+
+        /** What was early has been told: now comes what waited for that. */
+        private void told() {
+            Runnable next;
+            lock.lock();
+            try {
+                telling = false;
+                next = last;
+            } finally {
+                lock.unlock();
+            }
+            if (next != null) {
+                next.run();
+            }
+        }
+
+        private void afterWhatIsEarly(Runnable end) {
+            boolean now;
+            lock.lock();
+            try {
+                now = early == null && !telling;
+                if (!now) {
+                    last = end;
+                }
+            } finally {
+                lock.unlock();
+            }
+            if (now) {
+                end.run();
+            }
         }
 
         @Override
@@ -479,6 +571,7 @@ final class Fabric8Transport implements Transport {
             if (abandoned != null) {
                 abandoned.cancel();
             }
+            turn.over();
         }
 
         private void end() {
@@ -494,14 +587,16 @@ final class Fabric8Transport implements Transport {
         }
 
         private boolean finish() {
+            boolean first;
             lock.lock();
             try {
-                boolean first = !over;
+                first = !over;
                 over = true;
-                return first;
             } finally {
                 lock.unlock();
             }
+            turn.over();
+            return first;
         }
 
         private boolean isOver() {

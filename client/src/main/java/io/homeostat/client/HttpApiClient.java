@@ -21,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Supplier;
 import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -32,9 +33,9 @@ import tools.jackson.databind.json.JsonMapper;
  * {@link ApiClient} over a {@link Transport}.
  *
  * <pre>
- *   validated ── gate open ──► sent ── answer ──► observers told ──► caller told
- *       │             │          ├─ deadline, exchange cancelled ──► Unreachable / OutcomeUnknown
- *   BadRequest    GateClosed     └─ broke off ────────────────────► Unreachable / OutcomeUnknown
+ *   validated ── gate open, twice ──► sent ── answer ──► observers told ──► caller told
+ *       │             │                 ├─ deadline, exchange cancelled ──► Unreachable / OutcomeUnknown
+ *   BadRequest    GateClosed            └─ broke off ────────────────────► Unreachable / OutcomeUnknown
  * </pre>
  *
  * <p><b>Order.</b> Requests are independent of each other. For one request observers are told before its stage completes.
@@ -319,10 +320,15 @@ final class HttpApiClient implements ApiClient {
             String request, @Nullable Write write, CallMaker maker, AnswerReader<T> reader) {
         CompletableFuture<T> result = new CompletableFuture<>();
         CompletionStage<HttpAnswer> answer;
+        Passage passage = write == null ? null : new Passage(request, write);
         try {
             HttpCall call = maker.make();
-            pass(request, write);
-            answer = transport.send(call, MAX_ANSWER);
+            if (passage == null) {
+                answer = transport.send(call, MAX_ANSWER);
+            } else {
+                passage.require();
+                answer = transport.send(call, MAX_ANSWER, passage);
+            }
         } catch (ApiException e) {
             result.completeExceptionally(e);
             return result;
@@ -339,7 +345,7 @@ final class HttpApiClient implements ApiClient {
         });
         sent.whenComplete((got, failure) -> lane.execute(() -> {
             deadline.close();
-            finish(request, write != null, got, failure, reader, result);
+            finish(request, passage, got, failure, reader, result);
         }));
         if (write == null || losesInterrupted) {
             result.whenComplete((done, failure) -> {
@@ -353,14 +359,19 @@ final class HttpApiClient implements ApiClient {
 
     private <T extends @Nullable Object> void finish(
             String request,
-            boolean write,
+            @Nullable Passage passage,
             @Nullable HttpAnswer got,
             @Nullable Throwable failure,
             AnswerReader<T> reader,
             CompletableFuture<T> result) {
+        boolean write = passage != null;
         try {
             if (got == null) {
-                throw ApiErrors.lost(request, write, transportException(failure));
+                TransportException lost = transportException(failure);
+                ApiException.GateClosed closed = passage == null ? null : passage.closed;
+                throw closed != null && lost.sent() == TransportException.Sent.NO
+                        ? closed
+                        : ApiErrors.lost(request, write, lost);
             }
             HttpAnswer plain = inflated(request, got);
             log.debug("{} -> {}", request, plain);
@@ -386,22 +397,47 @@ final class HttpApiClient implements ApiClient {
         }
     }
 
-    private void pass(String request, @Nullable Write write) {
-        if (write == null) {
-            return;
+    /** The gate before one write: asked when it is made, and by the transport directly before it leaves. */
+    private final class Passage implements Supplier<Optional<String>> {
+        private final String request;
+        private final Write write;
+        volatile ApiException.@Nullable GateClosed closed; // volatile: set on the transport's thread, read on the lane
+
+        Passage(String request, Write write) {
+            this.request = request;
+            this.write = write;
         }
-        Optional<String> refusal;
-        try {
-            refusal = settings.gate().refusal(write);
-        } catch (RuntimeException e) {
-            throw new ApiException.GateClosed(
-                    request,
-                    ApiException.Answer.none("not sent: the write gate failed with "
-                            + e.getClass().getName() + ", which counts as a refusal"),
-                    e);
+
+        void require() {
+            ApiException.GateClosed refused = ask();
+            if (refused != null) {
+                throw refused;
+            }
         }
-        if (refusal.isPresent()) {
-            throw new ApiException.GateClosed(request, ApiException.Answer.none("not sent: " + refusal.get()), null);
+
+        @Override
+        public Optional<String> get() {
+            ApiException.GateClosed refused = ask();
+            closed = refused;
+            return refused == null
+                    ? Optional.empty()
+                    : Optional.of(refused.answer().message());
+        }
+
+        private ApiException.@Nullable GateClosed ask() {
+            try {
+                return settings.gate()
+                        .refusal(write)
+                        .map(reason -> new ApiException.GateClosed(
+                                request, ApiException.Answer.none("not sent: " + reason), null))
+                        .orElse(null);
+            } catch (RuntimeException e) {
+                return new ApiException.GateClosed(
+                        request,
+                        ApiException.Answer.none("not sent: the write gate failed with "
+                                + e.getClass().getName() + ", which counts as a refusal"),
+                        e);
+            }
         }
     }
 

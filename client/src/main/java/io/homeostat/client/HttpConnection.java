@@ -31,7 +31,8 @@ final class HttpConnection {
     private static final int BUFFER = 16 << 10;
 
     private static final int MAX_HEAD = 64 << 10;
-    private static final int CONNECT_MILLIS = 10_000;
+    private static final int HANDSHAKE_MILLIS = 10_000; // for each read of it
+    private static final int REFUSAL_MILLIS = 1_000;
 
     /** D9a: idle 15 s, then 3 probes 5 s apart. */
     private static final Map<String, Integer> KEEP_ALIVE =
@@ -48,6 +49,7 @@ final class HttpConnection {
     record Head(int status, Headers headers) {}
 
     private final SocketEndpoint endpoint;
+    private final Addresses addresses;
     private final TlsMaterial.@Nullable Version tls;
     private volatile Socket wire; // volatile: close() comes from any thread
     private volatile boolean closed; // volatile: the same
@@ -62,18 +64,22 @@ final class HttpConnection {
     private boolean ended = true;
     private boolean keepAlive;
 
-    HttpConnection(SocketEndpoint endpoint, TlsMaterial.@Nullable Version tls) {
+    HttpConnection(SocketEndpoint endpoint, Addresses addresses, TlsMaterial.@Nullable Version tls) {
         this.endpoint = endpoint;
+        this.addresses = addresses;
         this.tls = tls;
         this.wire = new Socket();
     }
 
-    /** Connects, over each of the host's addresses in turn, and does the TLS handshake. */
+    /** Connects, over each of the host's addresses in turn, the one that worked last first, and does the TLS handshake. */
     void connect() throws IOException {
         IOException last = null;
-        for (InetAddress address : InetAddress.getAllByName(endpoint.host())) {
+        List<InetAddress> all = addresses.inOrder();
+        int millis = (int) Addresses.patience(all.size()).toMillis();
+        for (InetAddress address : all) {
             try {
-                connect(address);
+                connect(address, millis);
+                addresses.worked(address);
                 return;
             } catch (IOException e) {
                 if (closed) {
@@ -88,7 +94,7 @@ final class HttpConnection {
         throw last != null ? last : new IOException(endpoint.host() + " has no address");
     }
 
-    private void connect(InetAddress address) throws IOException {
+    private void connect(InetAddress address, int millis) throws IOException {
         Socket plain = new Socket();
         wire = plain;
         try {
@@ -98,8 +104,8 @@ final class HttpConnection {
             plain.setTcpNoDelay(true);
             plain.setOption(StandardSocketOptions.SO_KEEPALIVE, true);
             setKeepAlive(plain);
-            plain.connect(new InetSocketAddress(address, endpoint.port()), CONNECT_MILLIS);
-            plain.setSoTimeout(CONNECT_MILLIS); // for the handshake
+            plain.connect(new InetSocketAddress(address, endpoint.port()), millis);
+            plain.setSoTimeout(HANDSHAKE_MILLIS);
             SSLSocket layered = endpoint.layered(plain, tls);
             if (layered != null) {
                 layered.startHandshake();
@@ -190,6 +196,27 @@ final class HttpConnection {
         }
     }
 
+    /**
+     * What the server answered while it did not take the whole request: too large, too many, not allowed. After such an answer it closes, so
+     * that the rest of the request cannot be written; the answer is there to be read. Waits for a second.
+     *
+     * @param cause why the request could not be written; thrown when there is no such answer
+     */
+    Head refusalInsteadOf(IOException cause) throws IOException {
+        try {
+            open().setSoTimeout(REFUSAL_MILLIS);
+            Head head = readHead();
+            if (head.status() >= 400) {
+                open().setSoTimeout(HANDSHAKE_MILLIS); // for its body
+                keepAlive = false;
+                return head;
+            }
+        } catch (IOException e) {
+            cause.addSuppressed(e);
+        }
+        throw cause;
+    }
+
     private Head readOneHead() throws IOException {
         int budget = MAX_HEAD;
         String statusLine = readLine(budget);
@@ -266,7 +293,19 @@ final class HttpConnection {
         }
     }
 
-    boolean bodyEnded() {
+    /**
+     * Whether the body has ended. Where its end is not told beforehand that is looked for, which may block, and gives none of it away: the
+     * end needs no demand.
+     */
+    boolean bodyEnded() throws IOException {
+        if (!ended) {
+            ended = switch (body) {
+                case NONE -> true;
+                case LENGTH -> false;
+                case CHUNKED -> left == 0 && !nextChunk();
+                case UNTIL_CLOSE -> position == limit && fill() < 0;
+            };
+        }
         return ended;
     }
 

@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.locks.ReentrantLock;
@@ -25,7 +26,9 @@ import org.jspecify.annotations.Nullable;
  * follows a redirect, or keeps more than one buffer of an answer.
  *
  * <p><b>Order.</b> As {@link Transport} says. <b>Threads.</b> Each exchange runs on a task, which connects, writes, reads, and
- * waits for demand through the runtime; it is an edge of the engine that blocks in I/O. <b>Memory.</b> A buffer of 16 KiB for each
+ * waits for demand through the runtime; it is an edge of the engine that blocks in I/O. At most {@value #MAX_REQUESTS} requests that are
+ * no streams are under way at a time; others wait in the order in which they were made, and whoever gives them up need not wait. One that
+ * waits for demand does not count. <b>Memory.</b> A buffer of 16 KiB for each
  * open connection; a chunk is what one read gave. <b>Failure.</b> Until the first byte of the request is written a failure says {@link
  * TransportException.Sent#NO}. Connections of streams are closed at their end; those of other requests are kept for {@value
  * #IDLE_SECONDS} s, and each is looked at before it is used again: one that the server closed meanwhile is not used. TCP keep-alive
@@ -43,6 +46,9 @@ final class SocketTransport implements Transport {
 
     private static final int MAX_IDLE = 16;
 
+    /** Ordinary requests under way, each with a thread and a connection; streams are not counted. */
+    private static final int MAX_REQUESTS = 64;
+
     /**
      * A write goes only over a connection that was in use this shortly before: one whose path has silently died since would leave the
      * write's outcome unknown. A read can be asked again.
@@ -51,8 +57,10 @@ final class SocketTransport implements Transport {
 
     private final EngineRuntime runtime;
     private final SocketEndpoint endpoint;
+    private final Addresses addresses;
     private final Lane lane;
     private final Handover handover;
+    private final Turns turns = new Turns(MAX_REQUESTS);
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
@@ -70,8 +78,13 @@ final class SocketTransport implements Transport {
     private record Accepted(HttpConnection connection, HttpConnection.Head head) {}
 
     SocketTransport(EngineRuntime runtime, SocketEndpoint endpoint) {
+        this(runtime, endpoint, new Addresses(endpoint.host()));
+    }
+
+    SocketTransport(EngineRuntime runtime, SocketEndpoint endpoint, Addresses addresses) {
         this.runtime = runtime;
         this.endpoint = endpoint;
+        this.addresses = addresses;
         this.lane = runtime.lane("socket-transport");
         this.handover = new Handover(runtime, this::look);
     }
@@ -122,11 +135,10 @@ final class SocketTransport implements Transport {
     @Override
     public Exchange open(HttpCall call, AnswerListener listener) {
         Pending pending = new Pending(call, listener);
-        try {
-            runtime.start(TransportFailures.path(call), pending::run);
-        } catch (IllegalStateException e) {
-            listener.failed(new TransportException(
-                    TransportException.Sent.NO, TransportFailures.path(call) + ": the runtime is closed", e));
+        if (call.kind() == HttpCall.Kind.REQUEST) {
+            pending.turn.enter();
+        } else {
+            pending.begin();
         }
         return pending;
     }
@@ -265,6 +277,7 @@ final class SocketTransport implements Transport {
          */
         private final HttpCall call;
         private final AnswerListener listener;
+        private final Turns.Turn turn = turns.turn(this::begin);
         private final ReentrantLock mine = new ReentrantLock();
 
         @GuardedBy("mine")
@@ -290,6 +303,17 @@ final class SocketTransport implements Transport {
         Pending(HttpCall call, AnswerListener listener) {
             this.call = call;
             this.listener = listener;
+        }
+
+        /** False when it cannot begin, which the listener knows then. */
+        boolean begin() {
+            try {
+                runtime.start(TransportFailures.path(call), this::run);
+                return true;
+            } catch (IllegalStateException e) {
+                fail(new IOException("the runtime is closed", e));
+                return false;
+            }
         }
 
         void run() {
@@ -343,6 +367,7 @@ final class SocketTransport implements Transport {
                 if (left != null && !released) {
                     discard(left);
                 }
+                turn.over();
             }
         }
 
@@ -380,7 +405,7 @@ final class SocketTransport implements Transport {
                 throw new IOException("the transport is closed");
             }
             HttpConnection reused = call.kind() == HttpCall.Kind.REQUEST ? reuse(call, ready.tls()) : null;
-            HttpConnection used = reused != null ? reused : endpoint.unconnected(ready);
+            HttpConnection used = reused != null ? reused : endpoint.unconnected(ready, addresses);
             boolean mayUse = attach(used);
             if (!mayUse || (reused == null && !register(used))) {
                 if (reused != null) {
@@ -400,11 +425,22 @@ final class SocketTransport implements Transport {
 
         private HttpConnection.Head send(HttpConnection used, byte[] request) throws IOException {
             OutputStream out = used.output();
+            Optional<String> refusal = listener.refusal();
+            if (refusal.isPresent()) {
+                throw new IOException("it was refused: " + refusal.get());
+            }
             sent = true;
             waiting = true; // before the write: whoever gives the request up may have seen it arrive
-            out.write(request);
-            out.flush();
-            HttpConnection.Head head = used.readHead();
+            HttpConnection.Head head = null;
+            try {
+                out.write(request);
+                out.flush();
+            } catch (IOException e) {
+                head = used.refusalInsteadOf(e);
+            }
+            if (head == null) {
+                head = used.readHead();
+            }
             waiting = false;
             return head;
         }
@@ -451,6 +487,7 @@ final class SocketTransport implements Transport {
                 } finally {
                     mine.unlock();
                 }
+                turn.over(); // its reader may be waiting for another request: nobody's turn may depend on it
                 runtime.await(came, Duration.ofDays(3650));
             }
         }
@@ -503,6 +540,7 @@ final class SocketTransport implements Transport {
                 }
             }
             wake(0);
+            turn.leave(); // run() ends the turn, once it has begun: until then there are its thread and connection
         }
 
         /** Gives the connection up for one with newer certificates; what was read is delivered, and then the end. */

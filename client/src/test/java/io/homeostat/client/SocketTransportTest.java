@@ -68,6 +68,36 @@ class SocketTransportTest extends TransportContract {
         assertThat(all(transport(server), get()).awaitOver().failure()).isNotNull();
     }
 
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void answerToARequestThatTheServerDoesNotTakeWholeIsHeard(boolean secure, @TempDir Path folder) throws Exception {
+        WireServer.Script script = connection -> {
+            connection.head();
+            connection.write(WireServer.answer(413, "{\"kind\":\"Status\"}"));
+        }; // and closes, with most of the request unread
+        TestCertificates certificate = TestCertificates.make(folder, "server");
+        try (WireServer server =
+                secure ? WireServer.startTls(certificate.server(), script) : WireServer.start(script)) {
+            Path authority = java.nio.file.Files.writeString(folder.resolve("ca"), certificate.certificate());
+            URI uri = URI.create(server.url());
+            TlsMaterial tls = secure
+                    ? new TlsMaterial(new TlsMaterial.Pem(authority, null), null, null, TlsMaterial.Verification.FULL)
+                    : null;
+            Transport transport = new SocketTransport(
+                    runtime,
+                    new SocketEndpoint(uri.getHost(), uri.getPort(), "", tls, "", new Credentials(List.of(), null)));
+            HttpCall call =
+                    new HttpCall("POST", "/api/v1/configmaps", Headers.NONE, new byte[32 << 20], HttpCall.Kind.REQUEST);
+
+            Recorder answer = all(transport, call).awaitOver();
+
+            assertThat(answer.failure()).isNull();
+            assertThat(answer.status()).isEqualTo(413);
+            assertThat(answer.body()).isEqualTo("{\"kind\":\"Status\"}");
+            transport.close();
+        }
+    }
+
     @Test
     void interimAnswersAreSkipped() throws Exception {
         WireServer server = answering(

@@ -14,11 +14,20 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManager;
 import javax.net.ssl.X509TrustManager;
 
-/** Self-signed certificates for 127.0.0.1, by the JDK's keytool. */
+/** Self-signed certificates, for 127.0.0.1 unless told otherwise, by the JDK's keytool. */
 record TestCertificates(KeyStore store, String certificate, String key) {
     private static final char[] PASSWORD = "password".toCharArray();
 
     static TestCertificates make(Path folder, String commonName) throws Exception {
+        return make(folder, commonName, "ip:127.0.0.1");
+    }
+
+    /**
+     * Makes one.
+     *
+     * @param name what it is for, {@code ip:…} or {@code dns:…}
+     */
+    static TestCertificates make(Path folder, String commonName, String name) throws Exception {
         Path file = folder.resolve(commonName + ".p12");
         Process keytool = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "keytool")
@@ -33,7 +42,7 @@ record TestCertificates(KeyStore store, String certificate, String key) {
                         "-dname",
                         "CN=" + commonName,
                         "-ext",
-                        "san=ip:127.0.0.1",
+                        "san=" + name,
                         "-validity",
                         "30",
                         "-keystore",

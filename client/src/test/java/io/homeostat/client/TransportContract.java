@@ -201,6 +201,94 @@ abstract class TransportContract {
     }
 
     @Test
+    void endNeedsNoDemand() throws Exception {
+        CountDownLatch read = new CountDownLatch(1);
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + "2\r\n{}\r\n");
+            try {
+                read.await(20, TimeUnit.SECONDS);
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+            connection.write("0\r\n\r\n");
+            connection.awaitClose();
+        });
+        Recorder recorder = new Recorder();
+        transport(server).open(get(), recorder).demand(1);
+        recorder.awaitBytes(2);
+
+        read.countDown();
+
+        recorder.awaitOver();
+        assertThat(recorder.failure()).isNull();
+        assertThat(recorder.body()).isEqualTo("{}");
+    }
+
+    @Test
+    void requestsBeyondSixtyFourWaitForTheirTurnAndStreamsDoNot() throws Exception {
+        CountDownLatch answer = new CountDownLatch(1);
+        CountDownLatch sixtyFour = new CountDownLatch(64);
+        WireServer server = server(connection -> {
+            for (WireServer.Request request = connection.request(); request != null; request = connection.request()) {
+                if (request.line().contains("watch=true")) {
+                    connection.write(WireServer.chunkedHead() + "2\r\n{}\r\n");
+                    connection.awaitClose();
+                    return;
+                }
+                sixtyFour.countDown();
+                try {
+                    answer.await(20, TimeUnit.SECONDS);
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+                connection.write(WireServer.answer(200, "{}"));
+            }
+        });
+        Transport transport = transport(server);
+        List<Recorder> under = new ArrayList<>();
+        for (int i = 0; i < 64; i++) {
+            under.add(all(transport, get()));
+        }
+        assertThat(sixtyFour.await(20, TimeUnit.SECONDS)).isTrue();
+        List<Recorder> waiting = new ArrayList<>();
+        Recorder givenUp = new Recorder();
+        Transport.Exchange exchange = transport.open(write("DELETE"), givenUp);
+        for (int i = 0; i < 16; i++) {
+            waiting.add(all(transport, write("PUT")));
+        }
+        Recorder stream = all(transport, stream());
+        stream.awaitBytes(2);
+        exchange.cancel();
+        assertThat(server.requests().stream().filter(each -> !each.line().contains("watch=true")))
+                .hasSize(64);
+
+        answer.countDown();
+
+        for (Recorder each : under) {
+            assertThat(each.awaitOver().status()).isEqualTo(200);
+        }
+        for (Recorder each : waiting) {
+            assertThat(each.awaitOver().status()).isEqualTo(200);
+        }
+        assertThat(server.requests()).noneMatch(each -> each.line().startsWith("DELETE"));
+        assertThat(givenUp.isOver()).isFalse();
+    }
+
+    @Test
+    void answersThatWaitForTheirReaderHoldNobodyUp() throws Exception {
+        WireServer server = answering(WireServer.answer(200, "{}"));
+        Transport transport = transport(server);
+        for (int i = 0; i < 64; i++) {
+            Recorder unread = new Recorder();
+            transport.open(get(), unread);
+            unread.awaitHead();
+        }
+
+        assertThat(all(transport, get()).awaitOver().status()).isEqualTo(200);
+    }
+
+    @Test
     void nothingIsReadWithoutDemand() throws Exception {
         CountDownLatch full = new CountDownLatch(1);
         byte[] piece = "y".repeat(64 << 10).getBytes(StandardCharsets.US_ASCII);

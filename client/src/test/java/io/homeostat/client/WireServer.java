@@ -32,6 +32,7 @@ final class WireServer implements AutoCloseable {
     private final AtomicInteger connections = new AtomicInteger();
     private final Set<Socket> open = ConcurrentHashMap.newKeySet();
 
+    private volatile Runnable beforeHandshake = () -> {}; // set by the test before it connects
     private volatile javax.net.ssl.@org.jspecify.annotations.Nullable SSLContext tls; // changed while connections come
 
     private WireServer(javax.net.ssl.@org.jspecify.annotations.Nullable SSLContext tls, Script script)
@@ -54,6 +55,11 @@ final class WireServer implements AutoCloseable {
     /** The certificate of connections from now on. */
     void serveAs(javax.net.ssl.SSLContext next) {
         tls = next;
+    }
+
+    /** What happens after a connection is there and before TLS is. */
+    void beforeHandshakes(Runnable what) {
+        beforeHandshake = what;
     }
 
     /** A server that answers each request the same, for as long as the client likes. */
@@ -106,6 +112,7 @@ final class WireServer implements AutoCloseable {
             if (context == null) {
                 script.run(new Connection(client, number));
             } else {
+                beforeHandshake.run();
                 javax.net.ssl.SSLSocket secure =
                         (javax.net.ssl.SSLSocket) context.getSocketFactory().createSocket(client, null, true);
                 secure.setWantClientAuth(true);
@@ -153,6 +160,15 @@ final class WireServer implements AutoCloseable {
                         : "";
             } catch (javax.net.ssl.SSLPeerUnverifiedException e) {
                 return "";
+            }
+        }
+
+        /** The head of the next request, whose body stays unread. */
+        void head() throws IOException {
+            int matched = 0;
+            while (matched < 4) {
+                int b = in.read();
+                matched = b == "\r\n\r\n".charAt(matched) ? matched + 1 : b == '\r' ? 1 : 0;
             }
         }
 

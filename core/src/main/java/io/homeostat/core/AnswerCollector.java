@@ -2,9 +2,11 @@ package io.homeostat.core;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +31,7 @@ final class AnswerCollector implements Transport.AnswerListener {
 
     private final String what;
     private final int maxBytes;
+    private final Supplier<Optional<String>> refusal;
     private final CompletableFuture<HttpAnswer> answer;
     private final AtomicReference<Transport.@Nullable Exchange> exchange = new AtomicReference<>();
     private final List<byte[]> chunks = new ArrayList<>(); // confined: calls on one listener never overlap
@@ -36,15 +39,21 @@ final class AnswerCollector implements Transport.AnswerListener {
     private int status; // confined like chunks
     private Headers headers = Headers.NONE; // confined like chunks
 
-    private AnswerCollector(String what, int maxBytes, CompletableFuture<HttpAnswer> answer) {
+    private AnswerCollector(
+            String what, int maxBytes, Supplier<Optional<String>> refusal, CompletableFuture<HttpAnswer> answer) {
         this.what = what;
         this.maxBytes = maxBytes;
+        this.refusal = refusal;
         this.answer = answer;
     }
 
     static CompletionStage<HttpAnswer> collect(
-            Transport transport, HttpCall call, int maxBytes, CompletableFuture<HttpAnswer> answer) {
-        AnswerCollector collector = new AnswerCollector(call.method() + " " + call.target(), maxBytes, answer);
+            Transport transport,
+            HttpCall call,
+            int maxBytes,
+            Supplier<Optional<String>> refusal,
+            CompletableFuture<HttpAnswer> answer) {
+        AnswerCollector collector = new AnswerCollector(call.method() + " " + call.target(), maxBytes, refusal, answer);
         Transport.Exchange exchange = transport.open(call, collector);
         if (collector.exchange.compareAndSet(null, exchange)) {
             // Whoever completes the stage in our place, by cancelling it or with a time limit, gives the exchange up.
@@ -54,6 +63,11 @@ final class AnswerCollector implements Transport.AnswerListener {
             exchange.cancel(); // the end came inside open()
         }
         return answer;
+    }
+
+    @Override
+    public Optional<String> refusal() {
+        return refusal.get();
     }
 
     @Override

@@ -1,7 +1,9 @@
 package io.homeostat.core;
 
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 
 /**
  * The one way to an API server: HTTP requests and answers as raw headers and bytes, bodies as streams of chunks.
@@ -10,7 +12,8 @@ import java.util.concurrent.CompletionStage;
  * time out, with two exceptions that belong to authentication. A call that is answered 401 may be sent once more, with credentials
  * that were read anew and are others by then: the server looks at who asks before it does anything, so nothing is done twice. And a
  * {@link HttpCall.Kind#STREAM} may be told {@link AnswerListener#end} after any chunk, inside a frame too, because client certificates or authorities
- * have changed and it has to move to a new connection: whoever watches goes on from the last version, as after any end. Faults, metrics, traces and the write gate hook in by decorating this interface.
+ * have changed and it has to move to a new connection: whoever watches goes on from the last version, as after any end. Faults, metrics and traces hook in by decorating this interface, and pass
+ * {@link AnswerListener#refusal} on: through it the write gate is asked.
  *
  * <p><b>Order.</b> For one exchange: {@code head}, then {@code chunk}*, then {@code end}; or {@code failed} at any point, once,
  * last. Calls on one listener never overlap. <b>Threads.</b> {@link #open} may be called from any thread and never blocks. A
@@ -34,7 +37,16 @@ public interface Transport extends AutoCloseable {
      * @return completes with any HTTP status; fails with {@link TransportException} only
      */
     default CompletionStage<HttpAnswer> send(HttpCall call, int maxBytes) {
-        return AnswerCollector.collect(this, call, maxBytes, new CompletableFuture<>());
+        return send(call, maxBytes, Optional::empty);
+    }
+
+    /**
+     * As {@link #send(HttpCall, int)}, but asks directly before the request leaves whether it still may.
+     *
+     * @param refusal as {@link AnswerListener#refusal}
+     */
+    default CompletionStage<HttpAnswer> send(HttpCall call, int maxBytes, Supplier<Optional<String>> refusal) {
+        return AnswerCollector.collect(this, call, maxBytes, refusal, new CompletableFuture<>());
     }
 
     /** A request under way. Any thread may call it. */
@@ -50,6 +62,15 @@ public interface Transport extends AutoCloseable {
     /** Receives an answer. */
     @Spi
     interface AnswerListener {
+        /**
+         * Asked directly before the first byte of the request leaves, each time it is sent: it may have waited for its turn, for
+         * credentials or for a connection. Why it must not leave any more; empty to send it. A refused exchange fails, with nothing
+         * sent. Must not block; a transport that hands requests on at once need not ask.
+         */
+        default Optional<String> refusal() {
+            return Optional.empty();
+        }
+
         /** The status line and headers have arrived. Needs no demand. */
         void head(int status, Headers headers);
 

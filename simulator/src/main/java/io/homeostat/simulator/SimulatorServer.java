@@ -9,6 +9,7 @@ import io.homeostat.core.Stable;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -36,6 +37,8 @@ public final class SimulatorServer implements AutoCloseable {
     private final ApiServer server;
     private final HttpServer http;
     private final ExecutorService threads;
+    private static final byte[] LOCALHOST = {127, 0, 0, 1}; // as url() says; "loopback" may be ::1
+
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
@@ -49,12 +52,12 @@ public final class SimulatorServer implements AutoCloseable {
         if (System.getProperty("sun.net.httpserver.nodelay") == null) {
             System.setProperty("sun.net.httpserver.nodelay", "true"); // else each answer waits for a delayed ACK
         }
-        InetSocketAddress address = new InetSocketAddress("127.0.0.1", port); // as url() says; "loopback" may be ::1
         try {
-            http = HttpServer.create(address, 128);
+            InetAddress here = InetAddress.getByAddress(LOCALHOST);
+            http = HttpServer.create(new InetSocketAddress(here, port), 128);
         } catch (IOException e) {
             throw new UncheckedIOException(
-                    "the simulator cannot listen on " + address + ": " + e.getMessage()
+                    "the simulator cannot listen on 127.0.0.1:" + port + ": " + e.getMessage()
                             + "; choose another port, or 0 for a free one",
                     e);
         }

@@ -8,6 +8,7 @@ import io.homeostat.core.SystemRuntime;
 import io.homeostat.core.Transport;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -86,6 +87,8 @@ public final class FaultProxy implements AutoCloseable {
         thread.setDaemon(true);
         return thread;
     });
+    private static final byte[] LOCALHOST = {127, 0, 0, 1}; // as url() says; "loopback" may be ::1
+
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
 
@@ -353,7 +356,7 @@ public final class FaultProxy implements AutoCloseable {
         try {
             ServerSocket socket = new ServerSocket();
             socket.setReuseAddress(true); // its old connections are still known to the system
-            socket.bind(new InetSocketAddress("127.0.0.1", port), 128);
+            socket.bind(new InetSocketAddress(InetAddress.getByAddress(LOCALHOST), port), 128);
             listening = socket;
             threads.execute(() -> accept(socket));
         } catch (IOException e) {

@@ -11,6 +11,7 @@ import io.homeostat.core.TransportException.Sent;
 import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -149,6 +150,11 @@ public final class FaultTransport implements Transport {
             if (!over.getAndSet(true)) {
                 lane.execute(this::giveUp);
             }
+        }
+
+        @Override
+        public Optional<String> refusal() {
+            return listener.refusal();
         }
 
         private void giveUp() {

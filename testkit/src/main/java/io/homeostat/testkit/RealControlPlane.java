@@ -724,7 +724,8 @@ public final class RealControlPlane implements AutoCloseable {
     static int freePort() {
         for (int i = 0; i < 200; i++) {
             int candidate = ThreadLocalRandom.current().nextInt(20_000, 32_000);
-            try (ServerSocket socket = new ServerSocket(candidate, 1, InetAddress.getByName("127.0.0.1"))) {
+            try (ServerSocket socket =
+                    new ServerSocket(candidate, 1, InetAddress.getByAddress(new byte[] {127, 0, 0, 1}))) {
                 return socket.getLocalPort();
             } catch (IOException e) {
                 // taken: try another

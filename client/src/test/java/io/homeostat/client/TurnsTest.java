@@ -1,0 +1,62 @@
+package io.homeostat.client;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class TurnsTest {
+    private final Turns turns = new Turns(2);
+    private final List<String> begun = new ArrayList<>();
+
+    private Turns.Turn enter(String name) {
+        Turns.Turn turn = turns.turn(() -> begun.add(name));
+        turn.enter();
+        return turn;
+    }
+
+    @Test
+    void whatComesBeyondTheLimitBeginsInOrderWhenThereIsRoom() {
+        Turns.Turn first = enter("a");
+        Turns.Turn second = enter("b");
+        enter("c");
+        enter("d");
+        assertThat(begun).containsExactly("a", "b");
+
+        second.over();
+        second.over(); // once is enough
+        assertThat(begun).containsExactly("a", "b", "c");
+        first.over();
+        assertThat(begun).containsExactly("a", "b", "c", "d");
+    }
+
+    @Test
+    void turnThatIsGivenUpWhileItWaitsTakesNoRoom() {
+        Turns.Turn first = enter("a");
+        enter("b");
+        enter("c").over();
+        enter("d").leave();
+        enter("e");
+
+        first.leave(); // it has begun: there is no room yet
+        assertThat(begun).containsExactly("a", "b");
+        first.over();
+
+        assertThat(begun).containsExactly("a", "b", "e");
+    }
+
+    @Test
+    void turnsThatCannotBeginLetThoseBehindThemBegin() {
+        Turns.Turn first = enter("a");
+        enter("b");
+        for (int i = 0; i < 100_000; i++) {
+            turns.turn(() -> false).enter();
+        }
+        enter("c");
+
+        first.over();
+
+        assertThat(begun).containsExactly("a", "b", "c");
+    }
+}
