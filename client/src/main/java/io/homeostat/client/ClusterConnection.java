@@ -19,6 +19,7 @@ import java.io.File;
 import java.io.IOException;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
@@ -30,6 +31,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -38,8 +41,8 @@ import tools.jackson.databind.json.JsonMapper;
  * until {@link #open}.
  *
  * <p>A configuration made of a server, certificates (RSA, EC and Ed25519 keys; files or inline data), tokens (inline, or a file),
- * exec plugins, user and password or impersonation goes over sockets of our own (D26). Proxies, of the kubeconfig or of the
- * environment, are left to fabric8's HTTP client, which must then be on the class path with a backend ({@code
+ * exec plugins, user and password or impersonation goes over sockets of our own (D26). Proxies, of the kubeconfig ({@code proxy-url}) or
+ * of the environment ({@code HTTPS_PROXY}, {@code HTTP_PROXY} and {@code NO_PROXY}, read as kubectl reads them), are left to fabric8's HTTP client, which must then be on the class path with a backend ({@code
  * kubernetes-httpclient-jdk}). Auth providers, which Kubernetes dropped in 1.26, are refused.
  *
  * <p>What the configuration says is read once; the files it names are read again: tokens, client certificates with their
@@ -56,6 +59,9 @@ public final class ClusterConnection {
     private static final String EXEC_EXTENSION = "client.authentication.k8s.io/exec";
     private static final Duration PLUGIN_LIMIT = Duration.ofMinutes(1);
     private static final Path SERVICE_ACCOUNT = Path.of("/var/run/secrets/kubernetes.io/serviceaccount");
+
+    private static final Pattern HOST_AND_PORT =
+            Pattern.compile("([A-Za-z0-9._~-]+|\\[[0-9A-Fa-f:.]+])(?::([0-9]{1,5}))?");
 
     private final String source;
     private final String server;
@@ -102,7 +108,7 @@ public final class ClusterConnection {
      * @throws Unusable when the file is not there or no kubeconfig, or its current context is incomplete
      */
     public static ClusterConnection fromKubeconfig(Path file) {
-        return kubeconfig(List.of(file), "");
+        return kubeconfig(List.of(file), "", System.getenv());
     }
 
     /**
@@ -112,7 +118,7 @@ public final class ClusterConnection {
      * @throws Unusable when the file is not there or no kubeconfig, or has no such complete context
      */
     public static ClusterConnection fromKubeconfig(Path file, String context) {
-        return kubeconfig(List.of(file), context);
+        return kubeconfig(List.of(file), context, System.getenv());
     }
 
     /**
@@ -197,11 +203,11 @@ public final class ClusterConnection {
                                 + ", and no such file is there: correct it, or unset it to use ~/.kube/config",
                         null);
             }
-            return kubeconfig(files, "");
+            return kubeconfig(files, "", environment);
         }
         Path usual = home.resolve(".kube").resolve("config");
         if (Files.exists(usual)) {
-            return kubeconfig(List.of(usual), "");
+            return kubeconfig(List.of(usual), "", environment);
         }
         if (environment.containsKey("KUBERNETES_SERVICE_HOST")) {
             return inCluster(environment, serviceAccount);
@@ -244,17 +250,30 @@ public final class ClusterConnection {
             String namespace = Files.exists(namespaceFile)
                     ? Files.readString(namespaceFile).trim()
                     : "default";
-            return new ClusterConnection("the pod's service account", endpoint.name(), namespace, endpoint, null);
+            String source = "the pod's service account";
+            String proxy = proxy(endpoint, environment);
+            return new ClusterConnection(
+                    source,
+                    endpoint.name(),
+                    namespace,
+                    endpoint,
+                    proxy.isEmpty() ? null : runtime -> overFabric8(runtime, source, endpoint, proxy));
         } catch (IOException | GeneralSecurityException e) {
             throw new Unusable(
                     "The pod's service account in " + serviceAccount + " is not usable: " + e.getMessage(), e);
         }
     }
 
-    private static ClusterConnection kubeconfig(List<Path> files, String wantedContext) {
+    static ClusterConnection kubeconfig(List<Path> files, String wantedContext, Map<String, String> environment) {
         List<io.fabric8.kubernetes.api.model.Config> parsed = new ArrayList<>();
         for (Path file : files) {
             parsed.add(parse(file));
+        }
+        if (parsed.stream()
+                .allMatch(each -> all(each.getContexts()).isEmpty()
+                        && all(each.getClusters()).isEmpty()
+                        && all(each.getUsers()).isEmpty())) {
+            throw noKubeconfig(files);
         }
         String source = files.size() == 1
                 ? "kubeconfig " + files.get(0)
@@ -269,7 +288,7 @@ public final class ClusterConnection {
         List<String> contexts = new ArrayList<>();
         NamedContext context = null;
         for (io.fabric8.kubernetes.api.model.Config config : parsed) {
-            for (NamedContext named : config.getContexts()) {
+            for (NamedContext named : all(config.getContexts())) {
                 contexts.add(named.getName());
                 if (context == null && contextName.equals(named.getName())) {
                     context = named;
@@ -291,12 +310,12 @@ public final class ClusterConnection {
         Located<Cluster> cluster = null;
         Located<AuthInfo> user = null;
         for (int i = 0; i < parsed.size(); i++) {
-            for (NamedCluster named : parsed.get(i).getClusters()) {
+            for (NamedCluster named : all(parsed.get(i).getClusters())) {
                 if (cluster == null && clusterName.equals(named.getName()) && named.getCluster() != null) {
                     cluster = new Located<>(named.getCluster(), files.get(i));
                 }
             }
-            for (NamedAuthInfo named : parsed.get(i).getUsers()) {
+            for (NamedAuthInfo named : all(parsed.get(i).getUsers())) {
                 if (user == null && userName.equals(named.getName()) && named.getUser() != null) {
                     user = new Located<>(named.getUser(), files.get(i));
                 }
@@ -316,7 +335,7 @@ public final class ClusterConnection {
         }
         Located<AuthInfo> who = user == null ? new Located<>(new AuthInfo(), files.get(0)) : user;
         String namespace = text(context.getContext().getNamespace());
-        return connection(source, contextName, cluster, who, namespace.isEmpty() ? "default" : namespace);
+        return connection(source, contextName, cluster, who, namespace.isEmpty() ? "default" : namespace, environment);
     }
 
     /** A part of a kubeconfig and the file it stands in: relative paths start there. */
@@ -340,25 +359,42 @@ public final class ClusterConnection {
         }
         io.fabric8.kubernetes.api.model.Config config = null;
         try {
-            config = KubeConfigUtils.parseConfigFromString(Files.readString(file));
+            String text = Files.readString(file);
+            boolean empty = text.lines().allMatch(line -> line.isBlank() || line.startsWith("#") || line.equals("---"));
+            // An empty file says nothing, which is not wrong beside others.
+            config = empty ? new io.fabric8.kubernetes.api.model.Config() : KubeConfigUtils.parseConfigFromString(text);
         } catch (IOException | RuntimeException e) {
             // The parser's words quote the file, which holds secrets: they are not passed on.
         }
-        if (config == null
-                || (config.getContexts().isEmpty()
-                        && config.getClusters().isEmpty()
-                        && config.getUsers().isEmpty())) {
-            throw new Unusable(
-                    "The file " + file
-                            + " is no kubeconfig: no clusters, contexts or users could be read from it as YAML."
-                            + " Check it with kubectl --kubeconfig " + file + " config view",
-                    null);
+        if (config == null) {
+            throw noKubeconfig(List.of(file));
         }
         return config;
     }
 
+    private static Unusable noKubeconfig(List<Path> files) {
+        String names = String.join(", ", files.stream().map(Path::toString).toList());
+        return new Unusable(
+                (files.size() == 1 ? "The file " : "The files ") + names + (files.size() == 1 ? " is" : " are")
+                        + " no kubeconfig: no clusters, contexts or users could be read from there as YAML."
+                        + " Check with kubectl --kubeconfig " + files.get(0) + " config view",
+                null);
+    }
+
+    /** The entries of a list, which is null where the file says {@code users: null} or nothing at all. */
+    private static <T> List<T> all(@Nullable List<T> list) {
+        return list == null
+                ? List.of()
+                : list.stream().filter(java.util.Objects::nonNull).toList();
+    }
+
     private static ClusterConnection connection(
-            String source, String context, Located<Cluster> cluster, Located<AuthInfo> user, String namespace) {
+            String source,
+            String context,
+            Located<Cluster> cluster,
+            Located<AuthInfo> user,
+            String namespace,
+            Map<String, String> environment) {
         String where = source + ", context \"" + context + "\"";
         URI url = url(where, text(cluster.value().getServer()));
         if (user.value().getAuthProvider() != null) {
@@ -375,14 +411,22 @@ public final class ClusterConnection {
         } catch (IOException | GeneralSecurityException e) {
             throw new Unusable(where + " is not usable: " + words(e), e);
         }
-        String proxy = text(cluster.value().getProxyUrl());
-        boolean proxied = !proxy.isEmpty() || proxied(url);
+        String own = text(cluster.value().getProxyUrl());
+        String proxy = own.isEmpty() ? proxy(endpoint, environment) : EnvironmentProxy.withPort(own);
+        if (!proxy.isEmpty() && !endpoint.serverName().isEmpty()) {
+            throw new Unusable(
+                    where
+                            + " names a tls-server-name, and the server is asked through a proxy (proxy-url, HTTPS_PROXY):"
+                            + " the HTTP client used there knows no other name than the URL's. Use a URL that the"
+                            + " certificate is for, or except the server with NO_PROXY",
+                    null);
+        }
         return new ClusterConnection(
                 where,
                 url.toString(),
                 namespace,
                 endpoint,
-                proxied ? runtime -> overFabric8(runtime, where, endpoint, proxy) : null);
+                proxy.isEmpty() ? null : runtime -> overFabric8(runtime, where, endpoint, proxy));
     }
 
     private static String words(Exception e) {
@@ -394,7 +438,18 @@ public final class ClusterConnection {
                 : e.getClass().getSimpleName();
     }
 
+    private static String proxy(SocketEndpoint endpoint, Map<String, String> environment) {
+        return EnvironmentProxy.forServer(
+                endpoint.tls() == null ? "http" : "https", endpoint.host(), endpoint.port(), environment);
+    }
+
     private static URI url(String where, String server) {
+        if (server.replaceFirst("^[A-Za-z]+://", "").split("[/?#]", 2)[0].contains("@")) { // not quoted: a password
+            throw new Unusable(
+                    where + ": the server's URL holds a user; write username and password, or a token, to the user"
+                            + " of the context",
+                    null);
+        }
         String trimmed = server.endsWith("/") ? server.substring(0, server.length() - 1) : server;
         URI url;
         try {
@@ -403,26 +458,18 @@ public final class ClusterConnection {
             throw new Unusable(where + ": the server \"" + server + "\" is no URL; correct it", e);
         }
         String scheme = text(url.getScheme()).toLowerCase(Locale.ROOT);
-        if (url.getHost() == null || !(scheme.equals("http") || scheme.equals("https"))) {
+        if (hostAndPort(url) == null || !(scheme.equals("http") || scheme.equals("https"))) {
             throw new Unusable(
                     where + ": the server \"" + server + "\" is no http or https URL with a host; correct it", null);
         }
         return url;
     }
 
-    /** Whether the environment names a proxy for this scheme; NO_PROXY is fabric8's to weigh. */
-    private static boolean proxied(URI url) {
-        Map<String, String> environment = System.getenv();
-        String scheme = url.getScheme().toLowerCase(Locale.ROOT);
-        for (String name : List.of(scheme + "_proxy", "all_proxy")) {
-            if (!environment.getOrDefault(name, "").isEmpty()
-                    || !environment
-                            .getOrDefault(name.toUpperCase(Locale.ROOT), "")
-                            .isEmpty()) {
-                return true;
-            }
-        }
-        return false;
+    /** Group 1 is the host, 2 the port or null; {@link URI} itself gives no host for names with an underscore. */
+    private static @Nullable Matcher hostAndPort(URI url) {
+        Matcher parts = HOST_AND_PORT.matcher(text(url.getRawAuthority()));
+        boolean usable = parts.matches() && (parts.group(2) == null || Integer.parseInt(parts.group(2)) <= 0xffff);
+        return usable ? parts : null;
     }
 
     private static SocketEndpoint endpoint(String where, URI url, Located<Cluster> cluster, Located<AuthInfo> user)
@@ -446,8 +493,9 @@ public final class ClusterConnection {
                                 ? TlsMaterial.Verification.NONE
                                 : TlsMaterial.Verification.FULL)
                 : null;
-        int port = url.getPort() >= 0 ? url.getPort() : https ? 443 : 80;
-        String host = url.getHost();
+        Matcher parts = java.util.Objects.requireNonNull(hostAndPort(url), "url() looked at it");
+        String host = parts.group(1);
+        int port = parts.group(2) != null ? Integer.parseInt(parts.group(2)) : https ? 443 : 80;
         return new SocketEndpoint(
                 host.startsWith("[") ? host.substring(1, host.length() - 1) : host,
                 port,
@@ -477,23 +525,50 @@ public final class ClusterConnection {
         } else if (tokenFile == null && !text(who.getToken()).isEmpty()) {
             headers.add(new Headers.Header("Authorization", "Bearer " + who.getToken()));
         }
-        if (!text(who.getAs()).isEmpty()) {
-            headers.add(new Headers.Header("Impersonate-User", who.getAs()));
-            if (!text(who.getAsUid()).isEmpty()) {
-                headers.add(new Headers.Header("Impersonate-Uid", who.getAsUid()));
-            }
-            for (String group : who.getAsGroups()) {
-                headers.add(new Headers.Header("Impersonate-Group", group));
-            }
-            who.getAsUserExtra()
-                    .forEach((name, values) -> values.forEach(
-                            value -> headers.add(new Headers.Header("Impersonate-Extra-" + name, value))));
-        }
+        headers.addAll(impersonation(where, who));
         return new Credentials(
                 headers,
                 tokenFile == null ? null : Path.of(tokenFile),
                 text(who.getToken()).isEmpty() ? null : who.getToken(),
                 who.getExec() == null ? null : plugin(where, cluster, user, who.getExec()));
+    }
+
+    /** {@code as}, {@code as-uid}, {@code as-groups} and {@code as-user-extra} of a kubeconfig user, as client-go sends them. */
+    private static List<Headers.Header> impersonation(String where, AuthInfo who) {
+        List<Headers.Header> headers = new ArrayList<>();
+        if (!text(who.getAsUid()).isEmpty()) {
+            headers.add(new Headers.Header("Impersonate-Uid", who.getAsUid()));
+        }
+        for (String group : all(who.getAsGroups())) {
+            headers.add(new Headers.Header("Impersonate-Group", group));
+        }
+        Map<String, List<String>> extra = who.getAsUserExtra() == null ? Map.of() : who.getAsUserExtra();
+        extra.forEach((name, values) -> all(values)
+                .forEach(value -> headers.add(new Headers.Header("Impersonate-Extra-" + escaped(name), value))));
+        if (!text(who.getAs()).isEmpty()) {
+            headers.add(0, new Headers.Header("Impersonate-User", who.getAs()));
+        } else if (!headers.isEmpty()) {
+            throw new Unusable(
+                    where + " impersonates groups, a UID or extra fields without a user; name one with \"as\", or leave"
+                            + " them out: without one the server ignores them, and everything is done with the user's"
+                            + " own rights",
+                    null);
+        }
+        return headers;
+    }
+
+    /** A key as part of a header's name: what is no token character is percent-encoded ({@code headerKeyEscape} in client-go). */
+    private static String escaped(String key) {
+        StringBuilder out = new StringBuilder();
+        for (byte each : key.getBytes(StandardCharsets.UTF_8)) {
+            char c = (char) (each & 0xff);
+            if (c != '%' && SocketEndpoint.isToken(String.valueOf(c))) {
+                out.append(c);
+            } else {
+                out.append(String.format(Locale.ROOT, "%%%02X", (int) c));
+            }
+        }
+        return out.toString();
     }
 
     private static ExecPlugin plugin(String where, Located<Cluster> cluster, Located<AuthInfo> user, ExecConfig exec) {
@@ -591,40 +666,14 @@ public final class ClusterConnection {
         }
     }
 
-    /** Where to, and over which proxy; who asks and whom to trust are ours. */
+    /** Where to, and over which proxy ({@code ""} for none); who asks and whom to trust are ours. */
     static Config fabric8Config(String server, String proxy) {
         Config config = new ConfigBuilder(Config.empty()).withMasterUrl(server).build();
         if (!proxy.isEmpty()) {
             config.setHttpProxy(proxy);
             config.setHttpsProxy(proxy);
-        } else {
-            setProxies(config, System.getenv());
         }
         return config;
-    }
-
-    /** Proxies of the environment, which fabric8 looks at only when it configures itself. */
-    private static void setProxies(Config config, Map<String, String> environment) {
-        String all = eitherCase(environment, "all_proxy");
-        String http = eitherCase(environment, "http_proxy");
-        String https = eitherCase(environment, "https_proxy");
-        String none = eitherCase(environment, "no_proxy");
-        if (text(config.getHttpProxy()).isEmpty()) {
-            String proxy = http.isEmpty() ? all : http;
-            config.setHttpProxy(proxy.isEmpty() ? null : proxy);
-        }
-        if (text(config.getHttpsProxy()).isEmpty()) {
-            String proxy = https.isEmpty() ? all : https;
-            config.setHttpsProxy(proxy.isEmpty() ? null : proxy);
-        }
-        if (!none.isEmpty() && (config.getNoProxy() == null || config.getNoProxy().length == 0)) {
-            config.setNoProxy(none.split("\\s*,\\s*"));
-        }
-    }
-
-    private static String eitherCase(Map<String, String> environment, String name) {
-        String lower = environment.getOrDefault(name, "");
-        return lower.isEmpty() ? environment.getOrDefault(name.toUpperCase(Locale.ROOT), "") : lower;
     }
 
     private static String text(@Nullable String text) {

@@ -38,9 +38,8 @@ final class QuotedValues {
 
     /** Where the value ends that starts there; negative when that cannot be told. */
     private static int end(String text, int start) {
-        Matcher value = (text.startsWith("\"", start) ? STRING : WORD)
-                .matcher(text)
-                .region(start, text.length());
+        Matcher value =
+                (text.startsWith("\"", start) ? STRING : WORD).matcher(text).region(start, text.length());
         return value.lookingAt() ? value.end() : -1;
     }
 }

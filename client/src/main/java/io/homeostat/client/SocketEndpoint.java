@@ -7,7 +7,9 @@ import java.io.IOException;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.regex.Pattern;
 import javax.net.ssl.SNIHostName;
+import javax.net.ssl.SNIServerName;
 import javax.net.ssl.SSLParameters;
 import javax.net.ssl.SSLSocket;
 import org.jspecify.annotations.Nullable;
@@ -24,6 +26,8 @@ import org.jspecify.annotations.Nullable;
  */
 record SocketEndpoint(
         String host, int port, String basePath, @Nullable TlsMaterial tls, String serverName, Credentials credentials) {
+
+    private static final Pattern TOKEN = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+");
 
     /** For messages. */
     String name() {
@@ -52,8 +56,8 @@ record SocketEndpoint(
         return new Ready(held, tls == null ? null : tls.current(held.pair()));
     }
 
-    HttpConnection unconnected(Ready ready) {
-        return new HttpConnection(this, ready.tls());
+    HttpConnection unconnected(Ready ready, Addresses addresses) {
+        return new HttpConnection(this, addresses, ready.tls());
     }
 
     /** TLS over a connected socket, before its handshake; null when this endpoint speaks plain HTTP. */
@@ -62,18 +66,30 @@ record SocketEndpoint(
         if (tls == null || version == null) {
             return null;
         }
-        String expected = serverName.isEmpty() ? host : serverName;
+        String name = serverName.isEmpty() ? host : serverName;
+        // A dot at the end keeps DNS from its search list; certificates and SNI have none (RFC 6066 §3).
+        String expected = name.endsWith(".") ? name.substring(0, name.length() - 1) : name;
         SSLSocket socket = (SSLSocket) version.socketFactory().createSocket(plain, expected, port, true);
         SSLParameters parameters = socket.getSSLParameters();
         parameters.setApplicationProtocols(new String[] {"http/1.1"});
         if (tls.verifiesHost()) {
             parameters.setEndpointIdentificationAlgorithm("HTTPS");
         }
-        if (!isAddress(expected)) {
-            parameters.setServerNames(List.of(new SNIHostName(expected)));
-        }
+        parameters.setServerNames(indication(expected));
         socket.setSSLParameters(parameters);
         return socket;
+    }
+
+    /** Server name indication; none for addresses, and for names that cannot be said there, such as those with an underscore. */
+    private static List<SNIServerName> indication(String name) {
+        if (isAddress(name)) {
+            return List.of();
+        }
+        try {
+            return List.of(new SNIHostName(name));
+        } catch (IllegalArgumentException e) {
+            return List.of();
+        }
     }
 
     private static boolean isAddress(String host) {
@@ -99,18 +115,23 @@ record SocketEndpoint(
         if (call.body().length > 0 || !call.method().equals("GET")) {
             head.append("Content-Length: ").append(call.body().length).append("\r\n");
         }
-        byte[] bytes = head.append("\r\n").toString().getBytes(StandardCharsets.ISO_8859_1);
+        byte[] bytes = head.append("\r\n").toString().getBytes(StandardCharsets.UTF_8); // as Go writes them
         byte[] request = java.util.Arrays.copyOf(bytes, bytes.length + call.body().length);
         System.arraycopy(call.body(), 0, request, bytes.length, call.body().length);
         return request;
     }
 
     private static void line(StringBuilder head, Headers.Header header) throws IOException {
-        if (broken(header.name()) || broken(header.value())) {
+        if (!isToken(header.name()) || broken(header.value())) {
             throw new IOException("the header " + ResourcePath.printable(header.name())
-                    + " holds a line break; its value cannot be sent");
+                    + " cannot be sent: its name holds what no name may, or its value a line break");
         }
         head.append(header.name()).append(": ").append(header.value()).append("\r\n");
+    }
+
+    /** What a header's name may be (RFC 9110 §5.6.2). */
+    static boolean isToken(String name) {
+        return TOKEN.matcher(name).matches();
     }
 
     private static boolean broken(String text) {

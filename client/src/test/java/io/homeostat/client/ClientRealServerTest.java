@@ -125,6 +125,23 @@ class ClientRealServerTest {
 
     @ParameterizedTest
     @EnumSource
+    void valuesThatTheServerQuotesAreNotShown(Over over) throws Exception {
+        BlockingApiClient client = client(over).blocking();
+
+        assertThatThrownBy(() -> client.create(new ConfigMapBuilder(configMap("quoted", "v"))
+                        .editMetadata()
+                        .addToLabels("team", "canary 5ecret")
+                        .endMetadata()
+                        .build()))
+                .isInstanceOf(ApiException.Invalid.class)
+                .hasMessageContaining(
+                        "ConfigMap \"quoted\" is invalid: metadata.labels: Invalid value: (not shown): a valid"
+                                + " label must be")
+                .hasMessageNotContaining("5ecret");
+    }
+
+    @ParameterizedTest
+    @EnumSource
     void objectLivesItsWholeLife(Over over) throws Exception {
         BlockingApiClient client = client(over).blocking();
         String name = "life-" + over.name().toLowerCase(java.util.Locale.ROOT);

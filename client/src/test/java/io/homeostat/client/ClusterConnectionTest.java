@@ -17,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ClusterConnectionTest {
     private static final String CANARY = "canary-5ecret";
@@ -106,6 +107,53 @@ class ClusterConnectionTest {
     }
 
     @Test
+    void impersonatedIdentityIsSentAsItIs() throws Exception {
+        try (WireServer server = WireServer.answering(WireServer.answer(200, "{}"))) {
+            ClusterConnection connection = ClusterConnection.fromKubeconfig(
+                    kubeconfig(
+                            server.url(),
+                            "",
+                            "token: t, as: Jürgen 世界, as-groups: null, as-user-extra: {example.com/team%1: [red], other: null}"));
+
+            WireServer.Request request = ask(connection, server);
+
+            // The server reads bytes as characters, and so shows UTF-8 as ISO 8859-1.
+            String sent = new String(request.head().getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
+            assertThat(sent)
+                    .contains("\r\nImpersonate-User: Jürgen 世界\r\n")
+                    .contains("\r\nImpersonate-Extra-example.com%2Fteam%251: red\r\n");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"as-groups: [devs]", "as-uid: '1'", "as-user-extra: {team: [red]}"})
+    void impersonationWithoutAUserIsRefused(String user) throws Exception {
+        Path file = kubeconfig("https://127.0.0.1:1", "", "token: t, " + user);
+
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining("without a user");
+    }
+
+    @Test
+    void passwordInTheServersUrlIsRefusedAndNotQuoted() throws Exception {
+        Path file = kubeconfig("https://me:" + CANARY + "@127.0.0.1:1", "", "token: t");
+
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining("username and password")
+                .hasMessageNotContaining(CANARY);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"https://my_host:6443", "https://api.example.com.:6443/k8s", "my_host"})
+    void hostThatJavaTakesForNoneIsOne(String server) throws Exception {
+        assertThat(ClusterConnection.fromKubeconfig(kubeconfig(server, "", "token: t"))
+                        .serverUrl())
+                .contains(server);
+    }
+
+    @Test
     void fileThatIsNotThereIsNamed() {
         Path absent = folder.resolve("absent");
 
@@ -162,7 +210,7 @@ class ClusterConnectionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"ftp://host", "''", "'https://'", "'not a url'"})
+    @CsvSource({"ftp://host", "https://host:66000", "https://host:x", "''", "'https://'", "'not a url'"})
     void serverThatIsNoUrlIsNamed(String server) throws Exception {
         Path file = kubeconfig(server, "", "token: t");
 
@@ -224,6 +272,124 @@ class ClusterConnectionTest {
                     Map.of("KUBECONFIG", contexts + java.io.File.pathSeparator + rest), folder, folder);
 
             assertThat(ask(connection, server).head()).contains("Authorization: Bearer x");
+        }
+    }
+
+    @Test
+    void fileMaySayOnlyWhichContextAndListsMayBeNull() throws Exception {
+        try (WireServer server = WireServer.answering(WireServer.answer(200, "{}"))) {
+            Path pin = Files.writeString(folder.resolve("pin"), "current-context: c\n");
+            Path empty = Files.writeString(folder.resolve("empty"), "\n# nothing yet\n");
+            Path nulls = Files.writeString(
+                    folder.resolve("nulls"),
+                    "apiVersion: v1\nkind: Config\ncontexts: null\nclusters: null\nusers: null\n");
+            Path rest = Files.writeString(
+                    folder.resolve("rest"),
+                    "contexts: [{name: c, context: {cluster: k}}]\nusers: null\nclusters: [{name: k, cluster: {server: '"
+                            + server.url() + "'}}]\n");
+            String all = String.join(
+                    java.io.File.pathSeparator, pin.toString(), empty.toString(), nulls.toString(), rest.toString());
+
+            assertThat(ask(ClusterConnection.auto(Map.of("KUBECONFIG", all), folder, folder), server)
+                            .line())
+                    .startsWith("GET /api/v1/pods");
+            assertThatThrownBy(() -> ClusterConnection.auto(
+                            Map.of("KUBECONFIG", empty + java.io.File.pathSeparator + pin), folder, folder))
+                    .isInstanceOf(ClusterConnection.Unusable.class)
+                    .hasMessageContaining("no kubeconfig")
+                    .hasMessageContaining(empty.toString());
+        }
+    }
+
+    /** The address of a proxy where nobody listens: what goes there fails, what goes past it arrives. */
+    private static final String PROXY = "http://127.0.0.1:1";
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "-",
+            value = {
+                "https://api.example.com|HTTPS_PROXY|-|proxied",
+                "https://api.example.com|https_proxy|-|proxied",
+                "https://api.example.com|HTTP_PROXY|-|direct",
+                "http://api.example.com|HTTP_PROXY|-|proxied",
+                "https://api.example.com|ALL_PROXY|-|direct",
+                "https://localhost:6443|HTTPS_PROXY|-|direct",
+                "https://127.0.0.1:6443|HTTPS_PROXY|-|direct",
+                "https://[::1]:6443|HTTPS_PROXY|-|direct",
+                "https://api.example.com|HTTPS_PROXY|*|direct",
+                "https://api.example.com|HTTPS_PROXY|a,,b|proxied",
+                "https://api.example.com|HTTPS_PROXY|x_y,EXAMPLE.com|direct",
+                "https://api.example.com|HTTPS_PROXY|*.example.com|direct",
+                "https://api.example.com|HTTPS_PROXY|.example.com|direct",
+                "https://example.com|HTTPS_PROXY|.example.com|proxied",
+                "https://badexample.com|HTTPS_PROXY|example.com|proxied",
+                "https://api.example.com|HTTPS_PROXY|example.com:443|direct",
+                "https://api.example.com:6443|HTTPS_PROXY|example.com:443|proxied",
+                "https://10.2.3.4|HTTPS_PROXY|*.corp,10.0.0.0/8|direct",
+                "https://11.2.3.4|HTTPS_PROXY|*.corp,10.0.0.0/8|proxied",
+                "https://10.2.3.4|HTTPS_PROXY|10.2.3.4|direct",
+                "https://10.2.3.40|HTTPS_PROXY|10.2.3.4|proxied",
+                "https://[fd00::1]|HTTPS_PROXY|fd00::/16|direct",
+                "https://[fd00::1]:6443|HTTPS_PROXY|[fd00::1]:6443|direct",
+                "https://[fe00::1]|HTTPS_PROXY|fd00::/16,10.0.0.0/99,/,:,[]|proxied",
+            })
+    void environmentsProxyIsUsedWhereKubectlUsesIt(
+            String server, String variable, @org.jspecify.annotations.Nullable String exceptions, String expected) {
+        java.net.URI url = java.net.URI.create(server);
+        String host = url.getHost().replaceAll("[\\[\\]]", "");
+        int port = url.getPort() < 0 ? (url.getScheme().equals("https") ? 443 : 80) : url.getPort();
+        Map<String, String> environment =
+                exceptions == null ? Map.of(variable, PROXY) : Map.of(variable, PROXY, "NO_PROXY", exceptions);
+
+        assertThat(EnvironmentProxy.forServer(url.getScheme(), host, port, environment))
+                .isEqualTo(expected.equals("proxied") ? PROXY : "");
+    }
+
+    @Test
+    void otherServerNameBehindAProxyIsRefused() throws Exception {
+        Path file = kubeconfig("https://10.0.0.1:1", ", tls-server-name: api.example.com", "token: t");
+
+        assertThatThrownBy(
+                        () -> ClusterConnection.kubeconfig(java.util.List.of(file), "", Map.of("HTTPS_PROXY", PROXY)))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining("tls-server-name");
+        assertThat(ClusterConnection.kubeconfig(
+                                java.util.List.of(file), "", Map.of("HTTPS_PROXY", PROXY, "NO_PROXY", "10.0.0.0/8"))
+                        .serverUrl())
+                .isEqualTo("https://10.0.0.1:1");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "http://proxy,http://proxy:80",
+        "https://me:pw@proxy,https://me:pw@proxy:443",
+        "proxy:3128,http://proxy:3128",
+        "proxy,http://proxy:80",
+        "http://proxy:1,http://proxy:1",
+        "http://p_q,http://p_q",
+    })
+    void proxyWithoutAPortHasTheUsualOne(String said, String meant) {
+        assertThat(EnvironmentProxy.withPort(said)).isEqualTo(meant);
+    }
+
+    @Test
+    void serverOnThisMachineIsNotAskedThroughTheEnvironmentsProxyAndTheKubeconfigsIsObeyed() throws Exception {
+        try (WireServer server = WireServer.answering(WireServer.answer(200, "{}"))) {
+            Map<String, String> environment = Map.of("HTTP_PROXY", PROXY, "HTTPS_PROXY", PROXY);
+            Path file = kubeconfig(server.url(), "", "token: t");
+
+            ask(ClusterConnection.kubeconfig(java.util.List.of(file), "", environment), server);
+
+            try (WireServer proxy = WireServer.answering(WireServer.answer(200, "{}"))) {
+                kubeconfig("http://api.example.com", ", proxy-url: '" + proxy.url() + "'", "token: t");
+                assertThat(ask(
+                                        ClusterConnection.kubeconfig(
+                                                java.util.List.of(file), "", Map.of("NO_PROXY", "*")),
+                                        proxy)
+                                .line())
+                        .startsWith("GET http://api.example.com:80/api/v1/pods");
+            }
         }
     }
 

@@ -432,6 +432,45 @@ class HttpApiClientTest {
                 .isInstanceOf(ApiException.ServerError.class);
     }
 
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "Invalid value: \"CANARY\": must be short|Invalid value: (not shown): must be short",
+                "Invalid value: \"a \\\" CANARY\": must be short|Invalid value: (not shown): must be short",
+                "Unsupported value: \"CANARY\": supported values: \"a\"|Unsupported value: (not shown): supported values: \"a\"",
+                "Duplicate value: \"CANARY\"|Duplicate value: (not shown)",
+                "Not found: \"CANARY\"|Not found: (not shown)",
+                "Invalid value: 4711: must be odd|Invalid value: (not shown): must be odd",
+                "Invalid value: {\"k\":\"CANARY\"}: must be short|Invalid value: (not shown)",
+                "Invalid value: \"CANARY|Invalid value: (not shown)",
+                "Required value: name it|Required value: name it",
+                "expected string, got &value.valueUnstructured{Value:\"CANARY\"}|expected string, got (not shown)",
+            })
+    void valuesThatTheServerQuotesAreNotShown(String words, String shown) {
+        String quoted = words.replace("CANARY", CANARY).replace("\\", "\\\\").replace("\"", "\\\"");
+        String body = "{\"kind\":\"Status\",\"message\":\"ConfigMap \\\"a\\\" is invalid: [spec.a: " + quoted
+                + ", spec.b: Required value]\",\"reason\":\"Invalid\",\"code\":422%s}";
+        String causes =
+                ",\"details\":{\"causes\":[{\"reason\":\"FieldValueInvalid\",\"field\":\"spec.a\",\"message\":\""
+                        + quoted
+                        + "\"},{\"reason\":\"FieldValueRequired\",\"field\":\"spec.b\",\"message\":\"Required value\"}]}";
+        ScriptedServer bare = server(peer -> peer.answer(422, body.formatted("")));
+        ScriptedServer whole = server(peer -> peer.answer(422, body.formatted(causes)));
+
+        ApiException withoutCauses = failure(client(bare).create(CONFIG_MAPS, KEY, JSON));
+        ApiException withCauses = failure(client(whole).create(CONFIG_MAPS, KEY, JSON));
+
+        assertThat(withoutCauses).isInstanceOf(ApiException.Invalid.class).hasMessageContaining("spec.a: " + shown);
+        assertThat(withCauses)
+                .isInstanceOf(ApiException.Invalid.class)
+                .hasMessageContaining("ConfigMap \"a\" is invalid: spec.a: " + shown + ", spec.b: Required value");
+        assertThat(withCauses.answer().toString() + withoutCauses.answer())
+                .doesNotContain(CANARY)
+                .doesNotContain("4711");
+    }
+
     @Test
     void reviewNeedsNoNameAndComesBackWithItsStatus() {
         ScriptedServer server = server(peer -> peer.answer(
