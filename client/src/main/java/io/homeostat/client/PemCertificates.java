@@ -56,7 +56,7 @@ final class PemCertificates {
                     .addKeyValue("source", what)
                     .addKeyValue("certificates", unreadable)
                     .log("Certificates that cannot be read as X.509 are passed over; what only they vouch for is not"
-                            + " trusted");
+                            + " trusted [HS-104]");
         }
         return all;
     }
