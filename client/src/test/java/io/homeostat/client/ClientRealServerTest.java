@@ -389,7 +389,7 @@ class ClientRealServerTest {
                         .with("sendInitialEvents", "true")
                         .with("resourceVersionMatch", "NotOlderThan")
                         .with("allowWatchBookmarks", "true")
-                        .with("timeoutSeconds", "20"))) {
+                        .with("timeoutSeconds", "10"))) {
             List<String> initial = new ArrayList<>();
             String word = watching.next();
             assertThat(word).isEqualTo("opened");

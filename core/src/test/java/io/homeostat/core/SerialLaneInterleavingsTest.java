@@ -3,9 +3,11 @@ package io.homeostat.core;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jetbrains.lincheck.Lincheck;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The hand-over of a lane between who adds work and the thread that runs out of it, under chosen interleavings (docs/adr/0008). */
+@Tag("jdk-independent") // Lincheck chooses the interleavings, not the JDK
 class SerialLaneInterleavingsTest {
     private static final int INTERLEAVINGS = 1500;
 

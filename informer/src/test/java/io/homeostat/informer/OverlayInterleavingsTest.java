@@ -7,9 +7,11 @@ import io.homeostat.client.WatchFrame;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jetbrains.lincheck.Lincheck;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** The overlay's compare-and-set under chosen interleavings of two writers and the lane (docs/adr/0008). */
+@Tag("jdk-independent") // Lincheck chooses the interleavings, not the JDK
 class OverlayInterleavingsTest {
     private static final int INTERLEAVINGS = 300;
 

@@ -11,10 +11,12 @@ import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
 /** Each rule of the house finds what was planted for it: a rule that cannot fail proves nothing. */
+@Tag("jdk-independent") // about our class files
 final class ArchitectureRulesTest {
     private static final String ROOT = "io.homeostat.integrationtests.planted";
     private static final JavaClasses PLANTED = new ClassFileImporter().importPackages(ROOT);

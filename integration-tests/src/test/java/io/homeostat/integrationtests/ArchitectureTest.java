@@ -10,10 +10,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 
 /** The product keeps the rules of the house. */
+@Tag("jdk-independent") // about our class files
 final class ArchitectureTest {
     private static final String ROOT = "io.homeostat";
     private static final JavaClasses PRODUCT = new ClassFileImporter()

@@ -6,9 +6,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("jdk-independent") // about our sources
 final class JavadocTest {
     private static final List<String> PUBLISHED =
             List.of("core", "virtual-runtime", "workqueue", "simulator", "client", "informer", "reconciler", "testkit");

@@ -8,9 +8,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
+@Tag("jdk-independent") // about our sources
 final class SourceRulesTest {
     private static final List<String> ENGINE_ROOMS =
             List.of("core", "workqueue", "client", "informer", "reconciler", "simulator");

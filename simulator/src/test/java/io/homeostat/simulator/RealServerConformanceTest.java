@@ -20,6 +20,7 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -28,6 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
         named = "KUBEBUILDER_ASSETS",
         matches = ".+",
         disabledReason = "no real control plane: set KUBEBUILDER_ASSETS to a folder with etcd and kube-apiserver")
+@Tag("jdk-independent") // about the answers of kube-apiserver, not about code of ours
 class RealServerConformanceTest extends Conformance {
     private static Path folder = Path.of("target");
     private static String url = "";
