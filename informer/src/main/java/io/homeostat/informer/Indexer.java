@@ -5,6 +5,7 @@ import io.homeostat.client.OwnerRef;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceVersions;
 import io.homeostat.client.WatchFrame;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
@@ -49,6 +50,11 @@ final class Indexer {
 
     /** The deletion of a UID that is known to be gone, nobody knows at which version: 128 bits are the most a version has (KEP-5504). */
     private static final String FINAL = "999999999999999999999999999999999999999";
+
+    private static final byte[] METADATA = "\"metadata\":".getBytes(StandardCharsets.US_ASCII);
+    private static final byte[] KIND = "\"kind\":".getBytes(StandardCharsets.US_ASCII);
+    /** Kind, group and version, with their names and quotes, are not longer. */
+    private static final int LONGEST_TYPE = 512;
 
     private static final Layer.Shape<RawObject> SERVER = new Layer.Shape<>() {
         @Override
@@ -662,14 +668,45 @@ final class Indexer {
         return List.of(new Change.Passed(object, known));
     }
 
-    /** Whether the store has this very version, so that the bytes that arrived need not be kept. */
+    /** The instance of the store when it has this very version with these contents, so that the bytes that arrived need not be kept. */
     RawObject same(RawObject arrived) {
         RawObject known = current.base.get(arrived.key());
         return known != null
                         && known.uid().equals(arrived.uid())
-                        && known.resourceVersion().equals(arrived.resourceVersion())
+                        && sameVersion(known, arrived)
+                        && sameContents(known, arrived)
                 ? known
                 : stored(arrived);
+    }
+
+    private static boolean sameVersion(RawObject one, RawObject other) {
+        return one.resourceVersion().equals(other.resourceVersion());
+    }
+
+    /** By their bytes; lists of built-in types leave out the type that watches begin each object with. */
+    private static boolean sameContents(RawObject one, RawObject other) {
+        return one == other || sameContents(one.bytes(), other.bytes());
+    }
+
+    static boolean sameContents(byte[] a, byte[] b) {
+        return Arrays.equals(a, b) || Arrays.equals(a, contents(a), a.length, b, contents(b), b.length);
+    }
+
+    /** Where {@code metadata} begins, when nothing but the type stands before it. */
+    private static int contents(byte[] json) {
+        if (begins(json, 1, METADATA)) {
+            return 1;
+        }
+        for (int i = 1; begins(json, 1, KIND) && i < Math.min(json.length, LONGEST_TYPE); i++) {
+            if (begins(json, i, METADATA)) {
+                return i;
+            }
+        }
+        return 0;
+    }
+
+    private static boolean begins(byte[] json, int at, byte[] text) {
+        return json.length >= at + text.length && Arrays.equals(json, at, at + text.length, text, 0, text.length);
     }
 
     /**
@@ -851,8 +888,7 @@ final class Indexer {
                 return;
             }
             // A list at or beyond the version known here must show the object at that version or a later one. If it
-            // does
-            // not, history was rewritten: a restored etcd whose versions have passed ours again (k#107457).
+            // does not, history was rewritten: a restored etcd whose versions have passed ours again (k#107457).
             boolean incomparable = foreign(old);
             foreign.remove(old.uid());
             reset |= checksVersions
@@ -860,9 +896,14 @@ final class Indexer {
                     && !incomparable
                     && older(item.resourceVersion(), old.resourceVersion())
                     && !older(replaced.version, old.resourceVersion());
-            if ((reset || incomparable)
-                    ? !old.resourceVersion().equals(item.resourceVersion())
-                    : newer(item.resourceVersion(), old.resourceVersion()) || regresses(old, item)) {
+            // The same version with other contents: that number was given again in a restored etcd, or the server shows
+            // the
+            // object in another form since it was upgraded.
+            boolean shownOtherwise = sameVersion(old, item) && !sameContents(old, item);
+            if (shownOtherwise
+                    || ((reset || incomparable)
+                            ? !sameVersion(old, item)
+                            : newer(item.resourceVersion(), old.resourceVersion()) || regresses(old, item))) {
                 others.add(new Change.Updated(old, item));
                 base = base.with(item);
             } else if (tellsUnchanged) {

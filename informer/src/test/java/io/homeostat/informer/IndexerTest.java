@@ -9,6 +9,7 @@ import io.homeostat.client.WatchFrame;
 import io.homeostat.informer.Indexer.Outcome;
 import io.homeostat.informer.Indexer.Replaced;
 import io.homeostat.informer.Indexer.Replaced.Freshness;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -469,5 +470,26 @@ class IndexerTest {
         assertThat(before.get(a.key())).isPresent();
         assertThat(before.resourceVersion()).isEqualTo("10");
         assertThat(before.list().get(0).object().getMetadata().getUid()).isEqualTo("u1");
+    }
+
+    private static boolean same(String one, String other) {
+        return Indexer.sameContents(one.getBytes(StandardCharsets.UTF_8), other.getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void anObjectHasTheSameContentsInAListThatLeavesItsTypeOutAndInAWatch() {
+        String watched = "{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"},\"spec\":{}}";
+        String listed = "{\"metadata\":{\"name\":\"a\"},\"spec\":{}}";
+        assertThat(same(watched, listed)).isTrue();
+        assertThat(same(listed, watched)).isTrue();
+        assertThat(same(watched, listed.replace("{}}", "{\"nodeName\":\"n\"}}")))
+                .isFalse();
+        assertThat(same(watched, watched.replace("\"a\"", "\"b\""))).isFalse();
+        String custom = "{\"apiVersion\":\"x/v1\",\"before\":1,\"kind\":\"X\",\"metadata\":{\"name\":\"a\"}}";
+        assertThat(same(custom, custom)).isTrue();
+        assertThat(same(custom, custom.replace("1,", "2,")))
+                .as("what stands before metadata counts")
+                .isFalse();
+        assertThat(same("", "{")).isFalse();
     }
 }

@@ -70,7 +70,7 @@ record TestObject(
 
     @Override
     public byte[] bytes() {
-        return toString().getBytes(StandardCharsets.UTF_8);
+        return (this + (labels().isEmpty() ? "" : " " + labels())).getBytes(StandardCharsets.UTF_8);
     }
 
     @Override
