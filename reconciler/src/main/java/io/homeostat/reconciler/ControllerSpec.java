@@ -450,7 +450,7 @@ public final class ControllerSpec<R extends HasMetadata> {
                     takeFinalizerOff(attempt, primary);
                 }
             } finally {
-                if (context.waitsForOthers()) {
+                if (context.wasRefused()) {
                     forgottenIfGone(attempt.key(), memory);
                 }
             }
