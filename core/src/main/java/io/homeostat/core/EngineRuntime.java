@@ -86,7 +86,8 @@ public interface EngineRuntime extends AutoCloseable {
 
     /**
      * Whether the named defect is planted in this process, so that a simulation can prove it finds it. Always false outside a
-     * virtual world; asked once, when a component is made. {@code docs/guarantees.md} lists them, each with the test that finds it.
+     * virtual world; asked once, when a component is made. Names: {@code workqueue.no-dedup-in-flight},
+     * {@code informer.no-version-check}, {@code informer.no-overlay}.
      */
     default boolean planted(String defect) {
         return false;

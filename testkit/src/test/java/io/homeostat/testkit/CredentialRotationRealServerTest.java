@@ -20,10 +20,13 @@ import io.homeostat.informer.SharedInformer;
 import io.homeostat.informer.SharedInformers;
 import io.homeostat.testkit.RealControlPlane.Component;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
@@ -281,6 +284,112 @@ final class CredentialRotationRealServerTest {
             assertThat(byFile.connection.credentials().toString().toLowerCase(Locale.ROOT))
                     .doesNotContain("new-token");
         }
+    }
+
+    private static final String SERVICE_ACCOUNT = "operator";
+
+    /** Whatever is needed to have it; with its UID. */
+    private static String made(RealControlPlane plane, String path, String json) throws IOException {
+        ApiObserver.Answer answer =
+                plane.observer().send("POST", path, "application/json", json, Duration.ofSeconds(10));
+        assertThat(answer.status()).as(answer::body).isEqualTo(201);
+        return answer.body();
+    }
+
+    /** A token of the service account that is good for as long as a Secret of its own is there, as a pod's is bound to its pod. */
+    private static String boundToken(RealControlPlane plane, String secret) throws IOException {
+        String bound = Tree.parse(made(
+                        plane, "/api/v1/namespaces/default/secrets", "{\"metadata\": {\"name\": \"" + secret + "\"}}"))
+                .text("metadata.uid");
+        return Tree.parse(made(
+                        plane,
+                        "/api/v1/namespaces/default/serviceaccounts/" + SERVICE_ACCOUNT + "/token",
+                        "{\"spec\": {\"expirationSeconds\": 600, \"boundObjectRef\": {\"kind\": \"Secret\","
+                                + " \"apiVersion\": \"v1\", \"name\": \"" + secret + "\", \"uid\": \"" + bound
+                                + "\"}}}"))
+                .text("status.token");
+    }
+
+    private static void revoke(RealControlPlane plane, String secret) throws IOException {
+        assertThat(plane.observer()
+                        .send(
+                                "DELETE",
+                                "/api/v1/namespaces/default/secrets/" + secret,
+                                null,
+                                "",
+                                Duration.ofSeconds(10))
+                        .status())
+                .isEqualTo(200);
+    }
+
+    /** As the kubelet swaps a projected token: the file is behind a link to a folder, and the link is replaced. */
+    private void project(String generation, String token) throws IOException {
+        Path data = Files.createDirectory(folder.resolve(".." + generation));
+        Files.writeString(data.resolve("token"), token);
+        Path link = Files.createSymbolicLink(folder.resolve("..data_tmp"), data);
+        Files.move(link, folder.resolve("..data"), StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    @OperatorTest
+    void tokenOfAServiceAccountIsRotatedInTimeAndAlsoWhenTheServerRevokedItFirst() throws Exception {
+        try (RealControlPlane plane = RealControlPlane.builder().nodes(0).start()) {
+            write("ca.crt", plane.certificates().authority());
+            made(
+                    plane,
+                    "/api/v1/namespaces/default/serviceaccounts",
+                    "{\"metadata\": {\"name\": \"" + SERVICE_ACCOUNT + "\"}}");
+            made(
+                    plane,
+                    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+                    "{\"metadata\": {\"name\": \"" + SERVICE_ACCOUNT + "\"}, \"roleRef\": {\"apiGroup\":"
+                            + " \"rbac.authorization.k8s.io\", \"kind\": \"ClusterRole\", \"name\": \"cluster-admin\"},"
+                            + " \"subjects\": [{\"kind\": \"ServiceAccount\", \"namespace\": \"default\", \"name\": \""
+                            + SERVICE_ACCOUNT + "\"}]}");
+            project("first", boundToken(plane, "first"));
+            Files.createSymbolicLink(folder.resolve("token"), Path.of("..data", "token"));
+            Watcher watcher = watcher(plane, "config", "tokenFile: token");
+            create(watcher, "before");
+            watcher.sees("before");
+
+            // In time: the next one is there while the first is still good.
+            String second = boundToken(plane, "second");
+            project("second", second);
+            awaitAskedWith(watcher, plane, second);
+            revoke(plane, "first");
+            create(watcher, "rotated");
+            watcher.sees("rotated");
+
+            // Too late: the server refuses first. It remembers a token that was good for 10 s.
+            revoke(plane, "second");
+            Polling.eventually(LIMIT, () -> assertThatThrownBy(
+                            () -> watcher.client.blocking().get(TYPE, new ObjectKey("default", "before")))
+                    .isInstanceOf(ApiException.Unauthorized.class));
+            plane.restart(Component.KUBE_APISERVER); // and no watch is left
+            create(plane, "while-refused");
+            Polling.eventually(LIMIT, () -> {
+                assertThat(watcher.informer.state().phase()).isEqualTo(InformerState.Phase.FORBIDDEN);
+                assertThat(watcher.informer.state().lastError()).isInstanceOf(ApiException.Unauthorized.class);
+            });
+            project("third", boundToken(plane, "third"));
+            create(watcher, "worked-again"); // refused with the second, sent again with the third
+            watcher.lostNothing("before", "rotated", "while-refused", "worked-again");
+            assertThat(watcher.informer.state().relists())
+                    .as("a restart of the server costs one")
+                    .isLessThanOrEqualTo(2);
+            assertThat(watcher.connection.credentials().toString()).doesNotContain(second);
+        }
+    }
+
+    /** Until a request was made with that token: the audit log names it by its id, the claim {@code jti}. */
+    private static void awaitAskedWith(Watcher watcher, RealControlPlane plane, String token) {
+        String claims = new String(Base64.getUrlDecoder().decode(token.split("\\.", -1)[1]), StandardCharsets.UTF_8);
+        String id = Tree.parse(claims).text("jti");
+        Polling.eventually(LIMIT, () -> {
+            watcher.client.blocking().get(TYPE, new ObjectKey("default", "before"));
+            assertThat(Files.readAllLines(plane.auditLog()).stream()
+                            .filter(line -> line.contains("rotation-test") && line.contains("JTI=" + id)))
+                    .isNotEmpty();
+        });
     }
 
     private int runs() throws IOException {
