@@ -86,8 +86,7 @@ public interface EngineRuntime extends AutoCloseable {
 
     /**
      * Whether the named defect is planted in this process, so that a simulation can prove it finds it. Always false outside a
-     * virtual world; asked once, when a component is made. Names: {@code workqueue.no-dedup-in-flight},
-     * {@code informer.no-version-check}, {@code informer.no-overlay}.
+     * virtual world; asked once, when a component is made. {@code docs/guarantees.md} lists them, each with the test that finds it.
      */
     default boolean planted(String defect) {
         return false;

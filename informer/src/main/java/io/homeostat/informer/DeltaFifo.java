@@ -72,6 +72,17 @@ final class DeltaFifo {
         return first;
     }
 
+    /** Everything from the server that waits is forgotten; what else waits stays, in its order. */
+    void dropWhatTheServerSaid() {
+        log.removeIf(delta -> delta instanceof Delta.Events
+                || delta instanceof Delta.Bookmark
+                || delta instanceof Delta.Replaced
+                || delta instanceof Delta.Confirmed
+                || delta instanceof Delta.Denied);
+        bytes = 0;
+        size = log.size();
+    }
+
     /** How many entries wait. Any thread. */
     int size() {
         return size;

@@ -361,6 +361,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             return; // called from within, or a turn that goes on is queued: the order of the log holds
         }
         pumping = true;
+        Throwable problem = null;
         try {
             while (!closed) {
                 if (work == null) {
@@ -380,6 +381,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                     break;
                 }
             }
+        } catch (RuntimeException | Error defect) {
+            problem = defect;
+            lost(defect);
         } finally {
             pumping = false;
         }
@@ -394,6 +398,24 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             });
         }
         reflector.feed();
+        if (problem instanceof RuntimeException defect) {
+            throw defect; // the runtime reports it
+        } else if (problem instanceof Error error) {
+            throw error;
+        }
+    }
+
+    /**
+     * What was being applied is lost, which is a defect or an error of the VM; what the server said behind it would cover the hole. So all
+     * of that is dropped, and the server is asked for everything anew.
+     */
+    private void lost(Throwable problem) {
+        work = null;
+        fifo.dropWhatTheServerSaid();
+        reflector.lost(problem);
+        LOG.atError()
+                .addKeyValue("resource", name)
+                .log("Something could not be applied to the cache; everything is listed anew [HS-307]");
     }
 
     private Work begin(Delta delta) {
@@ -684,8 +706,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
             LOG.atWarn()
                     .addKeyValue("resource", name)
                     .addKeyValue("problem", problem)
-                    .log("Something that shows no name cannot be read; nothing is taken as gone because of it"
-                            + " [HS-302]");
+                    .log(
+                            "Something that shows no name cannot be read; nothing is taken as gone because of it [HS-302]");
         }
     }
 

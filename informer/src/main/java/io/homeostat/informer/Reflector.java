@@ -215,6 +215,19 @@ final class Reflector {
         }
     }
 
+    /** What the server said could not be applied: it is asked for everything again, less often each time. */
+    void lost(Throwable problem) {
+        if (!stopped) {
+            then(() -> backOff(
+                    "apply",
+                    ApiException.Unreachable.silent(
+                            "apply " + type,
+                            "what the server said could not be applied ("
+                                    + problem.getClass().getName() + "), which is a defect; it is listed anew"),
+                    this::syncFresh));
+        }
+    }
+
     /** How many lists, streamed ones included, have been handed over. */
     long relists() {
         return relists;

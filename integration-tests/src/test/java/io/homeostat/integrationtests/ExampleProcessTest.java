@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.homeostat.examples.memcached.MemcachedOperator;
 import io.homeostat.testkit.Backend;
 import io.homeostat.testkit.Cluster;
+import io.homeostat.testkit.FaultPlan;
+import io.homeostat.testkit.FaultProxy;
 import io.homeostat.testkit.OperatorTest;
 import io.homeostat.testkit.Polling;
 import java.io.IOException;
@@ -133,6 +135,31 @@ class ExampleProcessTest {
                         .isTrue();
                 assertThat(run.exitCode()).isIn(0, 143);
             }
+        }
+    }
+
+    @OperatorTest(on = {Backend.SIMULATOR, Backend.REAL})
+    void sigtermWithOpenWatchesEndsWithinFiveSecondsAndLeavesNoConnection(Cluster cluster) throws Exception {
+        cluster.applyYaml(MemcachedOperator.crd());
+        try (FaultProxy proxy = FaultProxy.before(cluster, FaultPlan.none());
+                Place place = new ClusterPlace(cluster, proxy.kubeconfig(), MemcachedOperator::description);
+                Run run = start(
+                        "--kubeconfig",
+                        Files.writeString(folder.resolve("proxy.kubeconfig"), proxy.kubeconfig())
+                                .toString())) {
+            place.apply(MemcachedScenarios.memcached("sample", 2));
+            place.eventually(() -> MemcachedScenarios.assertConverged(place, "sample", 2));
+            assertThat(proxy.openConnections())
+                    .as("its watches of Memcached, Deployment and Service")
+                    .isGreaterThanOrEqualTo(3);
+            run.process().destroy();
+            assertThat(run.process().waitFor(5, TimeUnit.SECONDS))
+                    .as("an idle operator stops within 5 s (P-R7)")
+                    .isTrue();
+            assertThat(run.exitCode()).isEqualTo(143);
+            Polling.eventually(
+                    START,
+                    () -> assertThat(proxy.openConnections()).as("connections").isZero());
         }
     }
 

@@ -68,12 +68,32 @@ class ForeignObjectOnServersTest {
         }
     }
 
+    @OperatorTest
+    void whatAReplacedObjectLeftIsTakenByTheCollectorAndNotForForeign(Cluster cluster) {
+        cluster.applyYaml(MemcachedOperator.crd());
+        try (Place place = new ClusterPlace(cluster, MemcachedOperator::description)) {
+            place.startOperator();
+            place.apply(MemcachedScenarios.memcached("sample", 1));
+            place.eventually(() -> MemcachedScenarios.assertConverged(place, "sample", 1));
+            place.delete(MemcachedScenarios.MEMCACHED, "Memcached", "sample");
+            place.apply(MemcachedScenarios.memcached("sample", 2)); // as kubectl replace --force does
+            String uid = place.get(MemcachedScenarios.MEMCACHED, "Memcached", "sample")
+                    .text("metadata.uid");
+            place.eventually(() -> {
+                MemcachedScenarios.assertConverged(place, "sample", 2);
+                assertThat(place.get("apps/v1", "Deployment", "sample").list("metadata.ownerReferences"))
+                        .extracting(owner -> owner.text("uid"))
+                        .containsExactly(uid);
+            });
+            assertThat(events(place)).isEmpty();
+        }
+    }
+
     private static void grantDocumentedRole(Cluster cluster, String user) {
         cluster.applyYaml(MemcachedUnderStressTest.resource("/role.yaml"));
         cluster.applyYaml(
                 "{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: " + user
-                        + "}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name:"
-                        + " memcached-operator}, subjects: [{apiGroup: rbac.authorization.k8s.io,"
-                        + " kind: User, name: " + user + "}]}");
+                        + "}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: memcached-operator},"
+                        + " subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: " + user + "}]}");
     }
 }

@@ -120,9 +120,9 @@ public final class ControllerSpec<R extends HasMetadata> {
      */
     public ControllerSpec<R> finalizer(String qualified) {
         if (!FINALIZER.matcher(qualified).matches()) {
-            throw new IllegalArgumentException("The finalizer \"" + qualified + "\" of controller " + name
-                    + " must be a domain, a slash, and up to 63 letters, digits, '-', '_' or '.':"
-                    + " example.com/my-operator");
+            throw new IllegalArgumentException(
+                    "The finalizer \"" + qualified + "\" of controller " + name
+                            + " must be a domain, a slash, and up to 63 letters, digits, '-', '_' or '.': example.com/my-operator");
         }
         this.finalizer = qualified;
         return this;
@@ -450,7 +450,7 @@ public final class ControllerSpec<R extends HasMetadata> {
                     takeFinalizerOff(attempt, primary);
                 }
             } finally {
-                if (context.waitsForOthers()) {
+                if (context.wasRefused()) {
                     forgottenIfGone(attempt.key(), memory);
                 }
             }

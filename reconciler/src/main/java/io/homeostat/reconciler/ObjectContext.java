@@ -32,7 +32,6 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     private final Refusals refusals;
     private final Events events;
     private final LiveReads live = new Live();
-    private volatile boolean waits; // set by whatever thread the reconciler uses, read when it has ended
     private final List<String> refused = new CopyOnWriteArrayList<>(); // by whatever thread the reconciler uses
 
     ObjectContext(
@@ -74,10 +73,6 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
             events.record(
                     Events.Type.WARNING, PrimaryStatus.REASON, "Apply", String.valueOf(foreign.getMessage()), desired);
             throw foreign;
-        } catch (CacheNotReady later) {
-            refusals.note(child, key, key()); // what is in the way and goes, or changes hands, brings us back at once
-            waits = true;
-            throw later;
         } catch (ApiException.NotFound missing) {
             refusals.drop(child, key, key());
             if (key.namespace().equals(key().namespace()) && missing.misses(key.namespace())) {
@@ -183,11 +178,6 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
 
     boolean wasRefused() {
         return !refused.isEmpty();
-    }
-
-    /** Whether something is noted that is to bring the object back. */
-    boolean waitsForOthers() {
-        return waits || wasRefused();
     }
 
     /** What is remembered of the object's children. */

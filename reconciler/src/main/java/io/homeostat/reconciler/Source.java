@@ -138,8 +138,7 @@ final class Source<X extends HasMetadata> implements Registration {
             case WAITING_FOR_TYPE -> "the server does not serve it; install its CRD, nothing needs a restart then";
             case FORBIDDEN -> now.lastError() instanceof ApiException.Unauthorized expired
                     ? "the server does not accept the credentials (" + Texts.sentence(expired)
-                            + "); renew them: a token file or plugin is read again by itself, anything else needs a"
-                            + " restart"
+                            + "); renew them: files and plugins are read again by themselves, what stands in the kubeconfig needs a restart"
                     : "the server refuses "
                             + (now.lastError() == null ? "to list or watch it" : Texts.of(now.lastError()))
                             + "; grant get, list and watch on " + type().plural()

@@ -126,16 +126,18 @@ class FinalizingTest {
                 .faults()
                 .on(request -> request.userAgent().equals("test-operator")
                         && request.verb().equals("patch")
-                        && request.resource().equals("widgets"))
-                .skip(1) // the status
+                        && request.resource().equals("widgets")) // the finalizer; the status is widgets/status
                 .times(1)
                 .answer(409)) {
             world.delete(World.WIDGETS, "w");
             world.pass(Duration.ofMinutes(1));
         }
         assertThat(world.find(World.WIDGETS, "w")).isEmpty();
-        assertThat(calls).containsExactly("cleanup", "cleanup");
-        assertThat(world.outcomes()).doesNotContain("error");
+        // Once more at most: the end of what it owned may be told before its own.
+        assertThat(calls).containsOnly("cleanup").hasSizeBetween(2, 3);
+        assertThat(world.outcomes())
+                .anyMatch(outcome -> outcome.startsWith("retry: Conflict"))
+                .doesNotContain("error");
     }
 
     @Test

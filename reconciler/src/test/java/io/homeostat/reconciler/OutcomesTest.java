@@ -840,4 +840,49 @@ class OutcomesTest {
         assertThat(refused).allMatch(message -> message.contains("left behind"));
         assertThat(world.find(World.CONFIG_MAPS, "w")).isEmpty();
     }
+
+    @Test
+    void writeOfSeveralRequestsThatAStopLeavesBehindIsNotSentEither() {
+        List<String> ends = new ArrayList<>();
+        world.simulator
+                .faults()
+                .on(request -> request.userAgent().equals("test-operator")
+                        && request.path().equals("/api/v1"))
+                .delay(Duration.ofSeconds(20));
+        world.start(Operator.named("test-operator")
+                .drainTimeout(Duration.ofSeconds(3))
+                .controller(
+                        Widget.class,
+                        c -> c.reconciler((widget, context) -> {
+                            io.homeostat.client.BlockingApiClient client = context.client();
+                            while (ends.size() < 2) { // interrupted once, and deaf to it
+                                Thread.interrupted();
+                                try {
+                                    // Only discovery knows the resource of that: a request before the write.
+                                    client.create(new io.fabric8.kubernetes.api.model.GenericKubernetesResourceBuilder()
+                                            .withApiVersion("v1")
+                                            .withKind("ConfigMap")
+                                            .withNewMetadata()
+                                            .withName("late")
+                                            .withNamespace("default")
+                                            .endMetadata()
+                                            .build());
+                                    ends.add("written");
+                                } catch (io.homeostat.client.ApiException refused) {
+                                    ends.add(Texts.of(refused));
+                                }
+                            }
+                            return Result.done();
+                        })));
+        world.working();
+        world.widget("w", 1);
+        world.await(() -> world.running().controllers().get(0).running() == 1);
+        CompletableFuture<Boolean> ended = world.running().stop().toCompletableFuture();
+        world.await(ended::isDone);
+        assertThat(ended).isCompletedWithValue(false);
+        assertThat(ends).hasSize(1);
+        world.await(() -> ends.size() == 2);
+        assertThat(ends.get(1)).startsWith("GateClosed").contains("has ended");
+        assertThat(world.find(World.CONFIG_MAPS, "late")).isEmpty();
+    }
 }

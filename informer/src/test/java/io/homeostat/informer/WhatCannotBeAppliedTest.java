@@ -1,0 +1,170 @@
+package io.homeostat.informer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.homeostat.client.ApiClient;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.RawObject;
+import io.homeostat.client.Streams;
+import io.homeostat.client.WatchFrame;
+import io.homeostat.core.Lane;
+import io.homeostat.core.SystemRuntime;
+import io.homeostat.simulator.Simulator;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.ConcurrentSkipListSet;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A defect of the engine, or an error of the VM, in the middle of what a server said. On real threads: in a virtual world it ends the
+ * seed.
+ */
+@Timeout(60)
+class WhatCannotBeAppliedTest {
+    private final List<Throwable> fatal = new CopyOnWriteArrayList<>();
+    private final SystemRuntime runtime =
+            SystemRuntime.builder().named("test").onFatal(fatal::add).build();
+    private final Simulator simulator = Simulator.on(runtime).withoutWorkloads().build();
+    private final ApiClient plain =
+            ApiClient.over(runtime, simulator.transport(runtime), ApiClient.Settings.of("test"));
+    /** Thrown in place of the UID of the next object that a watch brings. */
+    private final AtomicReference<Throwable> planted = new AtomicReference<>();
+
+    @AfterEach
+    void end() {
+        runtime.close();
+    }
+
+    /** The client, with watches that bring objects which cannot be applied. */
+    private ApiClient client() {
+        return proxy(ApiClient.class, plain, (method, arguments) -> {
+            if (method.getName().equals("watch")) {
+                Streams.WatchListener listener = (Streams.WatchListener) arguments[3];
+                arguments[3] = proxy(Streams.WatchListener.class, listener, (told, what) -> {
+                    if (told.getName().equals("frames")) {
+                        @SuppressWarnings("unchecked")
+                        List<WatchFrame> frames = (List<WatchFrame>) what[0];
+                        what[0] = frames.stream().map(this::mined).toList();
+                    }
+                });
+            }
+        });
+    }
+
+    private WatchFrame mined(WatchFrame frame) {
+        if (!(frame instanceof WatchFrame.Event event) || planted.get() == null) {
+            return frame;
+        }
+        return new WatchFrame.Event(event.kind(), proxy(RawObject.class, event.object(), (method, arguments) -> {
+            Throwable now = method.getName().equals("uid") ? planted.getAndSet(null) : null;
+            if (now != null) {
+                throw now;
+            }
+        }));
+    }
+
+    private interface Before {
+        void call(Method method, Object[] arguments) throws Throwable;
+    }
+
+    private static <T> T proxy(Class<T> type, T behind, Before before) {
+        return type.cast(
+                Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
+                    before.call(method, arguments);
+                    try {
+                        return method.invoke(behind, arguments);
+                    } catch (InvocationTargetException thrown) {
+                        throw thrown.getCause();
+                    }
+                }));
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void itIsListedAnewAndNothingIsMissed(boolean ofTheVm) {
+        put("a");
+        SharedInformers informers = SharedInformers.over(runtime, client());
+        SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "default");
+        Set<String> told = new ConcurrentSkipListSet<>();
+        informer.addHandler("fold", new ResourceEventHandler<>() {
+            @Override
+            public void onAdd(CachedObject<ConfigMap> object, Phase phase, Merged<ConfigMap> merged) {
+                told.add(object.key().name());
+            }
+
+            @Override
+            public void onUpdate(
+                    CachedObject<ConfigMap> before, CachedObject<ConfigMap> after, Merged<ConfigMap> merged) {
+                told.add(after.key().name());
+            }
+
+            @Override
+            public void onDelete(CachedObject<ConfigMap> lastKnown, Merged<ConfigMap> merged) {
+                told.remove(lastKnown.key().name());
+            }
+        });
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING && told.contains("a"));
+        Throwable defect = ofTheVm ? new OutOfMemoryError("planted") : new IllegalStateException("planted");
+        planted.set(defect);
+        put("b");
+        delete("a");
+        put("c");
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING
+                && told.equals(Set.of("b", "c"))
+                && informer.lister().list().size() == 2);
+        assertThat(planted).hasValue(null);
+        assertThat(informer.state().relists()).isEqualTo(2);
+        if (ofTheVm) {
+            assertThat(fatal).containsExactly(defect);
+        } else {
+            assertThat(fatal).isEmpty();
+        }
+        informers.close();
+    }
+
+    private <T> T wait(CompletionStage<T> answer) {
+        return runtime.await(answer, Duration.ofSeconds(20));
+    }
+
+    private void put(String name) {
+        wait(plain.create(
+                TestObject.TYPE,
+                new ObjectKey("default", name),
+                ("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" + name + "\"}}")
+                        .getBytes(StandardCharsets.UTF_8)));
+    }
+
+    private void delete(String name) {
+        wait(plain.delete(TestObject.TYPE, new ObjectKey("default", name), ApiClient.Delete.ANY));
+    }
+
+    private void until(BooleanSupplier condition) {
+        CompletableFuture<Void> met = new CompletableFuture<>();
+        Lane lane = runtime.lane("until");
+        lane.execute(new Runnable() {
+            @Override
+            public void run() {
+                if (condition.getAsBoolean()) {
+                    met.complete(null);
+                } else {
+                    runtime.after(Duration.ofMillis(10), lane, this);
+                }
+            }
+        });
+        wait(met);
+    }
+}
