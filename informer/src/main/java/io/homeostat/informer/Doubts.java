@@ -89,6 +89,11 @@ final class Doubts {
         }
     }
 
+    /** Whether there is no open question. */
+    boolean isEmpty() {
+        return open.isEmpty();
+    }
+
     /** Puts a question; an answer that is under way to an earlier one about that key no longer counts. */
     void add(ObjectKey key, @Nullable RawObject known) {
         settle(key);

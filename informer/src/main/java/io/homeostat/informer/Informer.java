@@ -25,6 +25,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -38,7 +39,7 @@ import org.slf4j.LoggerFactory;
  * turns; reads and own writes from any thread meet it in the Indexer's one reference. <b>Memory.</b> The store, a bounded log, and
  * what handlers have waiting. <b>Failure.</b> Never ends by itself; {@link #close} ends it in any state, at once (P-C13).
  */
-final class Informer implements Reflector.Cache, Doubts.Verdict {
+final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     /*
      * Invariants
      * - The work under way and the log are emptied in order: nothing is applied beside them.
@@ -69,6 +70,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     private final Indexer indexer;
     private final Reflector reflector;
     private final Doubts doubts;
+    private final Audit audit;
     // Planted defects; all false outside a simulation that looks for them.
     private final boolean marksAtOnce;
     private final boolean gapsLateHandlers;
@@ -150,6 +152,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
         this.reflector = new Reflector(runtime, client, type, selection, lane, this);
         this.doubts = new Doubts(runtime, client, type, lane, this);
+        this.audit = new Audit(runtime, client, type, selection, lane, this);
         this.status = new Status(Phase.IDLE, runtime.wallClock(), false, false, null, 0, Map.of(), 0);
         this.metrics = new InformerMetrics(sink, name, type);
         metrics.show(this);
@@ -161,6 +164,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
                 reflector.start();
             }
         });
+    }
+
+    /** Compares the cache with the server every so often from now on; zero ends that. Any thread; asked for on the lane. */
+    void auditEvery(Supplier<Duration> interval) {
+        onLane(() -> audit.every(interval.get()));
     }
 
     Indexer.State snapshot() {
@@ -334,6 +342,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
         lane.execute(() -> {
             reflector.stop();
             doubts.clear();
+            audit.every(Duration.ZERO);
             for (Delta left = fifo.poll(); left != null; left = fifo.poll()) {
                 if (left instanceof Delta.Begins begins) {
                     begins.handler().close();
@@ -799,5 +808,35 @@ final class Informer implements Reflector.Cache, Doubts.Verdict {
     public void unreadable(ObjectKey key, String problem) {
         quarantine.unreadable(key, problem);
         quarantined();
+    }
+
+    // ---- what the Audit asks and finds out, on the lane
+
+    @Override
+    public Indexer.@Nullable State comparable() {
+        boolean settled = status.phase == Phase.WATCHING && work == null && fifo.isEmpty();
+        boolean readable = quarantine.isEmpty() && doubts.isEmpty() && status.unnamed == 0;
+        return settled && readable ? indexer.state() : null;
+    }
+
+    @Override
+    public void agrees() {
+        metrics.audited(0);
+    }
+
+    @Override
+    public void differs(Audit.Difference difference) {
+        metrics.audited(difference.total());
+        LOG.atError()
+                .addKeyValue("resource", name)
+                .addKeyValue("resourceVersion", difference.version())
+                .addKeyValue("lacking", difference.lacking())
+                .addKeyValue("surplus", difference.surplus())
+                .addKeyValue("other", difference.other())
+                .addKeyValue("some", difference.some())
+                .log(
+                        "The cache was not what the server had at its version, and is listed anew: a change was lost without a"
+                                + " trace, on the way, by the server, or by a defect of this library [HS-308]");
+        reflector.relist();
     }
 }

@@ -24,11 +24,13 @@ import org.jspecify.annotations.Nullable;
  * <tr><td>{@code homeostat_informer_last_event_age_seconds}</td><td>how long the server has said nothing; -1 when it never has</td></tr>
  * <tr><td>{@code homeostat_informer_quarantined}</td><td>objects whose newest version cannot be read</td></tr>
  * <tr><td>{@code homeostat_informer_problems_total}</td><td>refusals and breaks, by {@code verb} and {@code code}</td></tr>
+ * <tr><td>{@code homeostat_informer_audits_total}, {@code …_audit_differences_total}</td>
+ *     <td>comparisons with the server that came to an end, and objects that differed ({@link SharedInformers#auditEvery})</td></tr>
  * <tr><td>{@code homeostat_informer_handler_waiting}, {@code …_merged_total}, {@code …_failures_total}</td>
  *     <td>by {@code handler}: keys it has not been told of, versions merged into a later step, throws</td></tr>
  * </table>
  *
- * <p><b>Threads.</b> {@link #entered}, {@link #events}, {@link #listed}, {@link #problem} and {@link #close} on the informer's lane, the rest any. <b>Memory.</b> One meter for each code
+ * <p><b>Threads.</b> {@link #entered}, {@link #events}, {@link #listed}, {@link #audited}, {@link #problem} and {@link #close} on the informer's lane, the rest any. <b>Memory.</b> One meter for each code
  * of an answer. <b>Failure.</b> None: the metrics it is given are {@link Metrics#contained}.
  */
 final class InformerMetrics implements Registration {
@@ -47,6 +49,8 @@ final class InformerMetrics implements Registration {
     private final Metrics.Counter shortWatches;
     private final Metrics.Histogram watchSeconds;
     private final Metrics.Histogram itemsPerWatch;
+    private final Metrics.Counter audits;
+    private final Metrics.Counter differences;
     final Metrics.Histogram processingSeconds;
 
     // All below: confined to the informer's lane.
@@ -67,6 +71,8 @@ final class InformerMetrics implements Registration {
         this.shortWatches = counter("reflector_short_watches_total");
         this.watchSeconds = histogram("reflector_watch_duration_seconds");
         this.itemsPerWatch = histogram("reflector_items_per_watch");
+        this.audits = counter("homeostat_informer_audits_total");
+        this.differences = counter("homeostat_informer_audit_differences_total");
         this.processingSeconds = histogram("informer_processing_latency_seconds");
     }
 
@@ -160,6 +166,12 @@ final class InformerMetrics implements Registration {
         itemsPerList.record(number);
         listSeconds.record((nanos - askedAt) / 1e9);
         items += number;
+    }
+
+    /** The cache was compared with the server. */
+    void audited(int different) {
+        audits.add(1);
+        differences.add(different);
     }
 
     /** A list or watch was refused, or broke. */

@@ -9,6 +9,7 @@ import io.homeostat.client.WriteObserver;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Metrics;
 import io.homeostat.core.Registration;
+import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -55,6 +56,9 @@ final class InformerRegistry implements SharedInformers {
 
     @GuardedBy("lock")
     private boolean closed;
+
+    @GuardedBy("lock")
+    private Duration audit = Duration.ZERO;
 
     // Read by every write without the lock; changed under it.
     private final List<Informer> running = new CopyOnWriteArrayList<>();
@@ -104,9 +108,35 @@ final class InformerRegistry implements SharedInformers {
         }
         if (isNew) {
             found.informer.start();
+            found.informer.auditEvery(this::audited);
         }
         Shared held = found;
         return new Hold<>(runtime, type, held.informer, () -> release(identity, held));
+    }
+
+    @Override
+    public void auditEvery(Duration interval) {
+        if (interval.isNegative()) {
+            throw new IllegalArgumentException("An audit every " + interval + " makes no sense; zero ends it");
+        }
+        List<Informer> all;
+        lock.lock();
+        try {
+            audit = interval;
+            all = shared.values().stream().map(one -> one.informer).toList();
+        } finally {
+            lock.unlock();
+        }
+        all.forEach(informer -> informer.auditEvery(this::audited));
+    }
+
+    private Duration audited() {
+        lock.lock();
+        try {
+            return audit;
+        } finally {
+            lock.unlock();
+        }
     }
 
     @Override

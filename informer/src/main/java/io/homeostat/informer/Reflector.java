@@ -228,6 +228,13 @@ final class Reflector {
         }
     }
 
+    /** The cache is not what the server has, nobody knows why: everything is asked for anew, whatever was known. */
+    void relist() {
+        if (current instanceof WatchStream stream && stream.collecting == null) {
+            then(this::syncFresh);
+        }
+    }
+
     /** How many lists, streamed ones included, have been handed over. */
     long relists() {
         return relists;

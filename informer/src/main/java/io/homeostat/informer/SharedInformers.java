@@ -7,6 +7,7 @@ import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Experimental;
 import io.homeostat.core.Metrics;
 import io.homeostat.core.Registration;
+import java.time.Duration;
 import java.util.List;
 
 /** The caches of one process and one cluster: one per identity (D29), shared by reference count. */
@@ -36,6 +37,17 @@ public interface SharedInformers extends Registration {
 
     /** A hold on the cache of the objects that match a label selector; {@code ""} for all. */
     <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace, String labelSelector);
+
+    /**
+     * Compares each cache with the server every so often: a net under all the others, for changes that were lost without a trace on their
+     * way. What differs in two looks is logged, counted ({@code homeostat_informer_audit_differences_total}), and the cache is listed
+     * anew. A look is a list at exactly the cache's version ({@code resourceVersionMatch=Exact}), in pages; a server that no longer has
+     * that version is asked again in its time. Off unless this is called: it costs a list of everything each time.
+     *
+     * @param interval from one look to the next, give or take a half; zero ends it
+     * @throws IllegalArgumentException when it is negative
+     */
+    void auditEvery(Duration interval);
 
     /** What each informer that somebody holds is doing, in the order they were asked for first. */
     List<InformerState> states();

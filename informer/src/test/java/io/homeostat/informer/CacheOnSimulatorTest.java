@@ -38,9 +38,11 @@ class CacheOnSimulatorTest {
 
     @Test
     void theCacheIsTheServersStateAfterAnyHistory() {
+        long audits = 0;
         for (long seed = Long.getLong("homeostat.seed", 0); seed < SEEDS; seed++) {
-            run(seed, "");
+            audits += run(seed, "");
         }
+        assertThat(audits).as("comparisons with the server that came to an end").isGreaterThan(SEEDS);
     }
 
     @Test
@@ -56,11 +58,13 @@ class CacheOnSimulatorTest {
         assertThat(found).isNotEmpty();
     }
 
-    private static void run(long seed, String defect) {
+    /** How often an audit found that the cache is what the server has. */
+    private static long run(long seed, String defect) {
         try (VirtualWorld world = VirtualWorld.seeded(seed)) {
             History history = new History(world, defect);
             try {
                 history.run();
+                return history.figure("homeostat_informer_audits_total");
             } catch (SeedFailed failed) {
                 throw new AssertionError(failed.getMessage() + "\n" + history.describe(), failed);
             }
@@ -80,6 +84,7 @@ class CacheOnSimulatorTest {
         private ApiClient client;
         private SharedInformer<ConfigMap> informer;
         private Recording recording = new Recording();
+        private RecordingMetrics metrics = new RecordingMetrics();
         private @Nullable String broken;
         private long epoch;
 
@@ -98,7 +103,7 @@ class CacheOnSimulatorTest {
             this.strangers = ApiClient.over(stranger, simulator.transport(stranger), ApiClient.Settings.of("stranger"));
             this.process = world.process("operator");
             this.client = connect();
-            this.informer = SharedInformers.over(process, client).informer(TYPE, "default");
+            this.informer = audited();
             informer.addHandler("recording", recording);
         }
 
@@ -109,6 +114,18 @@ class CacheOnSimulatorTest {
             return ApiClient.over(process, network.connect(process, "api"), ApiClient.Settings.of("operator"));
         }
 
+        private SharedInformer<ConfigMap> audited() {
+            SharedInformers informers = SharedInformers.over(process, client, metrics);
+            if (defect.isEmpty()) {
+                informers.auditEvery(Duration.ofSeconds(5));
+            }
+            return informers.informer(TYPE, "default");
+        }
+
+        long figure(String name) {
+            return metrics.value(name + "{name=configmaps/v1 in default,group=,version=v1,resource=configmaps}");
+        }
+
         private void restartProcess() {
             process.crash();
             process = world.process("operator");
@@ -116,7 +133,8 @@ class CacheOnSimulatorTest {
             recording = new Recording();
             newest.clear();
             epoch = 0;
-            informer = SharedInformers.over(process, client).informer(TYPE, "default");
+            metrics = new RecordingMetrics();
+            informer = audited();
             informer.addHandler("recording", recording);
         }
 
@@ -218,6 +236,9 @@ class CacheOnSimulatorTest {
         private void check() {
             if (broken != null) {
                 throw new AssertionError(broken);
+            }
+            if (figure("homeostat_informer_audit_differences_total") != 0) {
+                throw new AssertionError("an audit says that the cache is not what the server had");
             }
             Snapshot<ConfigMap> snapshot = informer.snapshot();
             if (snapshot.epoch() != epoch) {

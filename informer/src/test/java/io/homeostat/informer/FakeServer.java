@@ -74,6 +74,8 @@ final class FakeServer {
     boolean endsInitialEvents = true;
     /** Whether a watch from a version that is still to come is accepted, and says nothing until it has come. */
     boolean acceptsFutureWatches;
+    /** Whether lists are never answered. */
+    boolean listsHang;
     /** Whether every answer breaks off after its first batch. */
     boolean breaksOff;
     /** Looks at each request first: an answer refuses it. */
@@ -245,6 +247,11 @@ final class FakeServer {
     void silence() {
         open.forEach(stream -> stream.silent = true);
         open.clear();
+    }
+
+    /** How many lists and watches are under way. */
+    int streams() {
+        return streams.size();
     }
 
     List<String> verbs() {
@@ -442,7 +449,9 @@ final class FakeServer {
             Request request = new Request("list", query.parameters());
             Stream stream = new Stream(lane, listener, request.parameter("labelSelector"));
             ApiException refused = refuse(request);
-            world.after(delay(), () -> page(request, refused, stream));
+            if (!listsHang) {
+                world.after(delay(), () -> page(request, refused, stream));
+            }
             return stream;
         }
 
@@ -457,7 +466,9 @@ final class FakeServer {
                 stream.say(TestErrors.tooLarge());
                 return;
             }
-            long at = token.isEmpty() ? version : Long.parseLong(token.substring(0, token.indexOf(':')));
+            boolean exact = request.parameter("resourceVersionMatch").equals("Exact");
+            long now = exact ? Long.parseLong(from) : version;
+            long at = token.isEmpty() ? now : Long.parseLong(token.substring(0, token.indexOf(':')));
             if (at < compacted) {
                 stream.say(TestErrors.of(410, "Expired", null));
                 return;
@@ -465,9 +476,10 @@ final class FakeServer {
             int start = token.isEmpty() ? 0 : Integer.parseInt(token.substring(token.indexOf(':') + 1));
             int limit =
                     request.parameter("limit").isEmpty() ? Integer.MAX_VALUE : 4; // small pages: 500 would never show
-            List<TestObject> all = snapshots.computeIfAbsent(at, now -> List.copyOf(objects.values())).stream()
-                    .filter(stream::selects)
-                    .toList();
+            List<TestObject> all =
+                    snapshots.computeIfAbsent(at, then -> exact ? past(then) : List.copyOf(objects.values())).stream()
+                            .filter(stream::selects)
+                            .toList();
             int end = (int) Math.min(all.size(), (long) start + limit);
             for (int i = start; i < end; i++) {
                 TestObject object = all.get(i);
@@ -481,6 +493,17 @@ final class FakeServer {
                 return;
             }
             stream.say(new Streams.ListEnd(Long.toString(at), end < all.size() ? at + ":" + end : "", end - start));
+        }
+
+        private List<TestObject> past(long at) {
+            List<TestObject> all = new ArrayList<>();
+            histories
+                    .get(histories.size() - 1)
+                    .floorEntry(at)
+                    .getValue()
+                    .iterator()
+                    .forEachRemaining(object -> all.add((TestObject) object));
+            return all;
         }
 
         @Override

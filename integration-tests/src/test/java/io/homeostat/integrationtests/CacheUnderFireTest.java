@@ -361,6 +361,19 @@ class CacheUnderFireTest {
                         CacheUnderFireTest::resumed,
                         relists(2)),
                 scenario(
+                        "row 14: lost frames are found by an audit",
+                        RESUMED + " #1 frame 2-5: drop",
+                        fire -> {
+                            fire.informers().auditEvery(Duration.ofSeconds(5));
+                            dropTheFirstStream(fire);
+                            fire.churnUntilFaults(4);
+                            fire.churn(1);
+                            fire.await(
+                                    "the audit has listed anew",
+                                    () -> fire.informer().state().relists() == 2);
+                        },
+                        relists(3)),
+                scenario(
                         "row 12: the end of the initial events is never said",
                         FIRST + " frame 1-: rewrite \"k8s.io/initial-events-end\" to \"example.com/end\"",
                         CacheUnderFireTest::churn,

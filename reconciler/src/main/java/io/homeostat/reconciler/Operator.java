@@ -48,6 +48,7 @@ public final class Operator {
     private String namespace = "";
     private String instance = "";
     private Duration drainTimeout = Duration.ofSeconds(20);
+    private Duration cacheAudit = Duration.ZERO;
     private Dispatcher.Limits limits = Dispatcher.Limits.DEFAULT;
 
     /** An operator at work. */
@@ -163,6 +164,16 @@ public final class Operator {
         return this;
     }
 
+    /**
+     * Compares every cache with the server about this often, and mends it when something was lost on its way without a trace: see
+     * {@link io.homeostat.informer.SharedInformers#auditEvery}. Off by default, since each look lists everything that is cached; an
+     * hour is a good interval where it is wanted. Setting {@code --audit-caches-every}.
+     */
+    public Operator auditCachesEvery(Duration interval) {
+        this.cacheAudit = requirePositive("interval of cache audits", interval);
+        return this;
+    }
+
     /** How many objects a controller that says nothing else reconciles at a time; by default 10. Setting {@code --workers}. */
     public Operator workers(int number) {
         this.limits = new Dispatcher.Limits(requireWorkers(number), limits.deadline());
@@ -249,6 +260,11 @@ public final class Operator {
 
     Duration drainTimeout() {
         return drainTimeout;
+    }
+
+    /** Zero for never. */
+    Duration cacheAudit() {
+        return cacheAudit;
     }
 
     Dispatcher.Limits limits() {

@@ -47,7 +47,13 @@ final class Settings {
                     "HOMEOSTAT_DRAIN_TIMEOUT",
                     "TIME",
                     "how long a stop waits for reconciles under way; default: 20s",
-                    (parsed, value) -> parsed.operator.drainTimeout(duration(value))));
+                    (parsed, value) -> parsed.operator.drainTimeout(duration(value))),
+            new Setting(
+                    "audit-caches-every",
+                    "HOMEOSTAT_AUDIT_CACHES_EVERY",
+                    "TIME",
+                    "how often caches are compared with the server; default: never",
+                    (parsed, value) -> parsed.operator.auditCachesEvery(duration(value))));
 
     private static final Pattern DURATION = Pattern.compile("([0-9]{1,9})(ms|s|m|h)");
     private static final Pattern NAMESPACE = Pattern.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");

@@ -321,6 +321,24 @@ class OutcomesTest {
     }
 
     @Test
+    void cachesAreComparedWithTheServerOnlyWhereThatIsAskedFor() {
+        try (World audited = World.withCrd()) {
+            audited.start(Operator.named("test-operator")
+                    .auditCachesEvery(Duration.ofMinutes(10))
+                    .controller(Widget.class, c -> c.owns(ConfigMap.class).reconciler((w, context) -> Result.done())));
+            audited.working();
+            long mark = audited.mark();
+            audited.pass(Duration.ofHours(2));
+            assertThat(audited.requestsSince(mark)).contains("list widgets", "list configmaps");
+        }
+        world.start((widget, context) -> Result.done());
+        world.working();
+        long mark = world.mark();
+        world.pass(Duration.ofHours(2));
+        assertThat(world.requestsSince(mark)).isNotEmpty().doesNotContain("list widgets", "list configmaps");
+    }
+
+    @Test
     void operatorThatWaitsForItsCrdStopsTooAndMayBeStoppedTwice() {
         try (World bare = new World(3)) {
             bare.start((widget, context) -> Result.done());

@@ -171,6 +171,7 @@ class ProcessShellTest {
             {"--workers", "0"},
             {"--workers=x"},
             {"--drain-timeout", "soon"},
+            {"--audit-caches-every", "0s"},
             {"--namespace", "Not_One"},
             {"--kubeconfig", ""},
             {"--own=1"}
@@ -196,10 +197,12 @@ class ProcessShellTest {
                 "--workers=7",
                 "--drain-timeout",
                 "1500ms",
+                "--audit-caches-every=1h",
                 "--reconcile-deadline=PT5M");
         assertThat(operator.limits().workers()).isEqualTo(7);
         assertThat(operator.limits().deadline()).isEqualTo(Duration.ofMinutes(5));
         assertThat(operator.drainTimeout()).isEqualTo(Duration.ofMillis(1500));
+        assertThat(operator.cacheAudit()).isEqualTo(Duration.ofHours(1));
         assertThat(operator.namespace()).isEqualTo("ns");
         assertThat(parsed.kubeconfig()).isEqualTo("/from/environment");
         assertThat(parsed.kubeconfigIsFlag()).isFalse();
