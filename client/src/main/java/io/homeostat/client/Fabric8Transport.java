@@ -32,6 +32,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
@@ -42,7 +43,7 @@ import org.jspecify.annotations.Nullable;
  * {@code Config}'s, whose token fabric8 may refresh (and after a 401 only reads are sent again), or a {@link SocketEndpoint}'s,
  * with all that is said of those: files that are read again, plugins, one more try after a 401. fabric8's clients cannot take other
  * certificates, so changed ones are met with new clients; open streams are moved to them, and the old ones are closed
- * when the last request on them must have ended. The JDK's HTTP client under it may send a GET again whose connection ended
+ * when the last request on them must have ended; so is the one for requests when one of them was given up unanswered. The JDK's HTTP client under it may send a GET again whose connection ended
  * without an answer; nothing but a system property of the whole JVM turns that off, and it does no harm. HTTP/1.1 on two
  * clients, one for streams and one for the rest (D23).
  *
@@ -72,15 +73,20 @@ final class Fabric8Transport implements Transport {
     private Clients clients;
 
     @GuardedBy("clientsLock")
-    private final Set<Clients> outdated = new HashSet<>();
+    private final Set<HttpClient> outdated = new HashSet<>();
 
     private volatile boolean closed; // volatile: set by close, read on the lane
 
-    /** The two clients made with one state of the certificates; null for those of the Config. */
-    private record Clients(TlsMaterial.@Nullable Version version, HttpClient streams, HttpClient requests) {
-        void close() {
-            streams.close();
-            requests.close();
+    /**
+     * The two clients made with one state of the certificates.
+     *
+     * @param version null for those of the Config
+     * @param keeping whether {@code requests} has been answered, so that it keeps connections
+     */
+    private record Clients(
+            TlsMaterial.@Nullable Version version, HttpClient streams, HttpClient requests, AtomicBoolean keeping) {
+        List<HttpClient> both() {
+            return List.of(streams, requests);
         }
     }
 
@@ -116,7 +122,7 @@ final class Fabric8Transport implements Transport {
     }
 
     private Clients clients(TlsMaterial.@Nullable Version version) {
-        return new Clients(version, client(version), client(version));
+        return new Clients(version, client(version), client(version), new AtomicBoolean());
     }
 
     private HttpClient client(TlsMaterial.@Nullable Version version) {
@@ -159,26 +165,51 @@ final class Fabric8Transport implements Transport {
             }
             now = clients(wanted);
             clients = now;
-            outdated.add(old);
+            retireLater(old.both());
         } finally {
             clientsLock.unlock();
         }
         handover.changedTo(wanted);
-        runtime.after(Duration.ofMinutes(RETIRE_MINUTES), lane, () -> retire(old));
         return now;
     }
 
-    private void retire(Clients old) {
-        boolean mine;
+    /**
+     * A request was given up without an answer: where one path is dead, those beside it may be, and nothing tells fabric8's client to
+     * use none of them. So another one takes its place, unless it keeps no connection yet.
+     */
+    private void suspect(Clients asked) {
         clientsLock.lock();
         try {
-            mine = outdated.remove(old);
+            if (!closed
+                    && clients.requests() == asked.requests()
+                    && asked.keeping().get()) {
+                clients = new Clients(asked.version(), asked.streams(), client(asked.version()), new AtomicBoolean());
+                retireLater(List.of(asked.requests()));
+            }
         } finally {
             clientsLock.unlock();
         }
-        if (mine) {
-            old.close();
+    }
+
+    @GuardedBy("clientsLock")
+    private void retireLater(List<HttpClient> old) {
+        outdated.addAll(old);
+        runtime.after(Duration.ofMinutes(RETIRE_MINUTES), lane, () -> retire(old));
+    }
+
+    private void retire(List<HttpClient> old) {
+        List<HttpClient> mine = new ArrayList<>();
+        clientsLock.lock();
+        try {
+            for (HttpClient each : old) {
+                if (outdated.remove(each)) {
+                    mine.add(each);
+                }
+            }
+        } finally {
+            clientsLock.unlock();
         }
+        mine.forEach(HttpClient::close);
     }
 
     private static Interceptor tokenRefresh(Config config, HttpClient.Factory factory) {
@@ -247,17 +278,17 @@ final class Fabric8Transport implements Transport {
 
     @Override
     public void close() {
-        List<Clients> all;
+        List<HttpClient> all;
         clientsLock.lock();
         try {
             closed = true;
             all = new ArrayList<>(outdated);
-            all.add(clients);
+            all.addAll(clients.both());
             outdated.clear();
         } finally {
             clientsLock.unlock();
         }
-        all.forEach(Clients::close);
+        all.forEach(HttpClient::close);
     }
 
     /** One exchange. */
@@ -294,6 +325,9 @@ final class Fabric8Transport implements Transport {
 
         @GuardedBy("lock")
         private boolean over;
+
+        @GuardedBy("lock")
+        private @Nullable Clients asked; // while it waits for a status line
 
         private boolean repeated; // confined to the transport's lane
 
@@ -332,6 +366,7 @@ final class Fabric8Transport implements Transport {
                             null));
                     return;
                 }
+                waitFor(used);
                 answer = client.consumeBytes(request, this);
             } catch (Exception e) { // fabric8 throws checked exceptions past the compiler
                 fail(new TransportException(
@@ -342,6 +377,10 @@ final class Fabric8Transport implements Transport {
                 return;
             }
             answer.whenComplete((response, failure) -> {
+                waitFor(null);
+                if (response != null && call.kind() == HttpCall.Kind.REQUEST) {
+                    used.keeping().set(true);
+                }
                 if (response == null) {
                     fail(TransportFailures.of(call, server, unwrapped(failure)));
                 } else if (ready == null || response.code() != 401) {
@@ -353,6 +392,15 @@ final class Fabric8Transport implements Transport {
                     lane.execute(() -> refused(response, used, ready)); // which reads files
                 }
             });
+        }
+
+        private void waitFor(@Nullable Clients at) {
+            lock.lock();
+            try {
+                asked = at;
+            } finally {
+                lock.unlock();
+            }
         }
 
         /** A 401: once more with other credentials when there are such, else it is the answer. */
@@ -558,6 +606,7 @@ final class Fabric8Transport implements Transport {
         @Override
         public void cancel() {
             AsyncBody abandoned;
+            Clients silent;
             lock.lock();
             try {
                 if (over) {
@@ -565,11 +614,14 @@ final class Fabric8Transport implements Transport {
                 }
                 over = true;
                 abandoned = body;
+                silent = asked;
             } finally {
                 lock.unlock();
             }
             if (abandoned != null) {
                 abandoned.cancel();
+            } else if (silent != null && call.kind() == HttpCall.Kind.REQUEST) {
+                lane.execute(() -> suspect(silent)); // before what is asked next, which goes over this lane, too
             }
             turn.over();
         }

@@ -515,6 +515,42 @@ abstract class TransportContract {
     }
 
     @Test
+    void afterARequestThatWasGivenUpUnansweredNoneIsSentOnAConnectionFromBefore() throws Exception {
+        CountDownLatch both = new CountDownLatch(2);
+        CountDownLatch unanswered = new CountDownLatch(1);
+        WireServer server = server(connection -> {
+            while (connection.request() != null) {
+                if (connection.number() <= 2 && both.getCount() == 0) {
+                    unanswered.countDown();
+                    connection.awaitClose(); // the path has died
+                    return;
+                }
+                both.countDown();
+                try {
+                    both.await(); // so that two connections are kept
+                } catch (InterruptedException e) {
+                    throw new IOException(e);
+                }
+                connection.write(WireServer.answer(200, "{}"));
+            }
+        });
+        Transport transport = transport(server);
+        Recorder one = all(transport, get());
+        Recorder other = all(transport, get());
+        assertThat(one.awaitOver().status()).isEqualTo(200);
+        assertThat(other.awaitOver().status()).isEqualTo(200);
+
+        Transport.Exchange silent = transport.open(get(), new Recorder());
+        assertThat(unanswered.await(10, TimeUnit.SECONDS)).isTrue();
+        silent.cancel();
+
+        for (int i = 0; i < 3; i++) {
+            assertThat(all(transport, get()).awaitOver().status()).isEqualTo(200);
+        }
+        assertThat(server.connections()).isEqualTo(3);
+    }
+
+    @Test
     void cancelledStreamClosesItsConnection() throws Exception {
         CountDownLatch gone = new CountDownLatch(1);
         WireServer server = server(connection -> {
