@@ -167,6 +167,13 @@ final class Connection implements Transport.Exchange, Transport.AnswerListener {
         cancelAtServer();
     }
 
+    /** Half open from now on, when it is that process's. */
+    void silence(VirtualProcess process) {
+        if (process == client) {
+            cut = true;
+        }
+    }
+
     void processDied(VirtualProcess process) {
         if (process == client) {
             finish();

@@ -116,6 +116,16 @@ public final class VirtualNetwork {
         }
     }
 
+    /**
+     * Makes every exchange that {@code process} has open half open: no answer to it comes any more, and nobody is told, as when a
+     * load balancer between forgets its connections. New ones work.
+     */
+    public void silence(VirtualProcess process) {
+        world.requireBaton();
+        world.note("network: the open connections of " + process.label() + " are half open");
+        connections.forEach(connection -> connection.silence(process));
+    }
+
     /** Exchanges opened so far. */
     public long exchanges() {
         return exchanges;

@@ -443,6 +443,23 @@ final class VirtualNetworkTest {
     }
 
     @Test
+    void exchangesThatWereMadeHalfOpenSayNothingMoreAndNewOnesWork() {
+        Recorder recorder = new Recorder(client);
+        transport.open(stream("/ticks"), recorder).demand(1000);
+        world.runFor(Duration.ofSeconds(10));
+        network.silence(server); // whose exchanges these are not
+        int before = recorder.events.size();
+        world.runFor(Duration.ofSeconds(10));
+        assertThat(recorder.events).hasSizeGreaterThan(before);
+        network.silence(client);
+        world.runFor(Duration.ofSeconds(1)); // what was on its way arrives
+        int last = recorder.events.size();
+        world.runFor(MINUTE);
+        assertThat(recorder.events).hasSize(last).noneMatch(event -> event.startsWith("failed"));
+        assertThat(send(get("/text")).status()).isEqualTo(200);
+    }
+
+    @Test
     void closedTransportFailsItsExchangesAndRefusesNewOnes() {
         Recorder recorder = new Recorder(client);
         transport.open(stream("/ticks"), recorder).demand(1000);
