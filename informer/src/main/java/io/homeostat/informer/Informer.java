@@ -134,6 +134,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     Informer(
             EngineRuntime runtime,
             ApiClient client,
+            Heartbeat heartbeat,
             Metrics sink,
             ResourceType<?> type,
             String namespace,
@@ -150,7 +151,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         this.marksAtOnce = runtime.planted("informer.bookmark-before-events");
         this.gapsLateHandlers = runtime.planted("informer.late-handler-gap");
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
-        this.reflector = new Reflector(runtime, client, type, selection, lane, this);
+        this.reflector = new Reflector(runtime, client, heartbeat, type, selection, lane, this);
         this.doubts = new Doubts(runtime, client, type, lane, this);
         this.audit = new Audit(runtime, client, type, selection, lane, this);
         this.status = new Status(Phase.IDLE, runtime.wallClock(), false, false, null, 0, Map.of(), 0);

@@ -21,7 +21,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 
 /**
- * The informers of one client, by identity, counted by their holds.
+ * The informers of one client, by identity, counted by their holds; one {@link Heartbeat} for all of them.
  *
  * <p><b>Order.</b> An own write is shown by every informer it concerns before the caller of the write gets its answer.
  * <b>Threads.</b> Any. <b>Memory.</b> One informer an identity that somebody holds. <b>Failure.</b> None.
@@ -49,6 +49,7 @@ final class InformerRegistry implements SharedInformers {
     private final ApiClient client;
     private final Metrics metrics;
     private final Registration observation;
+    private final Heartbeat heartbeat;
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
@@ -67,6 +68,7 @@ final class InformerRegistry implements SharedInformers {
         this.runtime = runtime;
         this.metrics = Metrics.contained(metrics, runtime);
         this.client = client;
+        this.heartbeat = new Heartbeat(runtime, client);
         this.observation = client.observeWrites(this::written);
     }
 
@@ -97,7 +99,9 @@ final class InformerRegistry implements SharedInformers {
             }
             Shared known = shared.get(identity);
             isNew = known == null;
-            found = known == null ? new Shared(new Informer(runtime, client, metrics, type, space, selector)) : known;
+            found = known == null
+                    ? new Shared(new Informer(runtime, client, heartbeat, metrics, type, space, selector))
+                    : known;
             if (isNew) {
                 shared.put(identity, found);
                 running.add(found.informer);
@@ -183,6 +187,7 @@ final class InformerRegistry implements SharedInformers {
         }
         observation.close();
         all.forEach(Informer::close);
+        heartbeat.close();
     }
 
     /** One user's hold: typed, and with the handlers this user added. */

@@ -38,7 +38,12 @@ import org.jspecify.annotations.Nullable;
  *                     WATCHING ◄──────────────────────────────── WATCHING            │
  *                        │ any break, silence, clean end: again from the last version │
  *                        ▼                                                            │
- *     BACKING_OFF (429, 5xx, no answer) · FORBIDDEN (401, 403) · WAITING_FOR_TYPE (404) ── after the wait: what failed
+ *     BACKING_OFF (429, 5xx) · FORBIDDEN (401, 403) · WAITING_FOR_TYPE (404) ── after the wait: what failed
+ *     BACKING_OFF (no answer) ── after the wait, and when the {@link Heartbeat} has its answer: what failed
+ *
+ *     WATCHING ── no answer to the heartbeat for 5 s ──► BACKING_OFF, in doubt ── it speaks again ──► WATCHING
+ *                                                          │ the heartbeat has its answer: another watch from the last version
+ *                                                          └── that one is answered ──► WATCHING, the old one is closed
  *
  *   any state ── stop ──► STOPPED
  * </pre>
@@ -52,7 +57,8 @@ import org.jspecify.annotations.Nullable;
 final class Reflector {
     /*
      * Invariants
-     * - Exactly one activity is current: a stream, a wait, or none. Callbacks of any other one are dropped.
+     * - Exactly one activity is current: a stream, a wait, or none. Callbacks of any other one are dropped, but for the answer to a
+     *   successor: only a watch that is current and in doubt has one, and it reads nothing before it is current itself.
      * - A resource version is used for a request only when everything up to it has been applied.
      * - Every activity has a timer or a deadline of the client that ends it.
      */
@@ -62,12 +68,6 @@ final class Reflector {
 
     /** The wait after an answer that is a refusal for now (client-go's numbers; D38). */
     static final Backoff ANSWERED = new Backoff(Duration.ofMillis(800), 2, Duration.ofSeconds(30), 1.0);
-    /** The pace of probing a server that does not answer: at most every 2 s … */
-    static final Backoff PROBING = new Backoff(Duration.ofMillis(100), 2, Duration.ofMillis(1300), 0.5);
-    /** … and after the first minute at most every 10 s (D38). */
-    static final Backoff PROBING_LONG = new Backoff(Duration.ofMillis(6600), 1, Duration.ofMillis(6600), 0.5);
-
-    static final Duration FIRST_MINUTE = Duration.ofMinutes(1);
     /** The pace of asking for what is not allowed: who is given the right does not want to wait for a minute. */
     static final Backoff DENIED = new Backoff(Duration.ofMillis(800), 2, Duration.ofMillis(7500), 1.0);
     /** The pace of asking for a type that is not served. */
@@ -126,6 +126,7 @@ final class Reflector {
 
     private final EngineRuntime runtime;
     private final ApiClient client;
+    private final Heartbeat heartbeat;
     private final ResourceType<?> type;
     private final Query selection;
     private final Lane lane;
@@ -174,9 +175,17 @@ final class Reflector {
 
     private long relists;
 
-    Reflector(EngineRuntime runtime, ApiClient client, ResourceType<?> type, Query selection, Lane lane, Cache cache) {
+    Reflector(
+            EngineRuntime runtime,
+            ApiClient client,
+            Heartbeat heartbeat,
+            ResourceType<?> type,
+            Query selection,
+            Lane lane,
+            Cache cache) {
         this.runtime = runtime;
         this.client = client;
+        this.heartbeat = heartbeat;
         this.type = type;
         this.selection = selection;
         this.lane = lane;
@@ -268,12 +277,20 @@ final class Reflector {
 
     /** The server has accepted a request. */
     private void accepted(Phase now, String verb) {
+        heartbeat.heard();
         outageSince = 0;
         probes = 0;
         denied = 0;
         missing = 0;
         if (phase != now) {
             enter(now, verb, null);
+        }
+    }
+
+    /** A refusal is an answer, too. */
+    private void answered(ApiException cause) {
+        if (!(cause instanceof ApiException.Unreachable)) {
+            heartbeat.heard();
         }
     }
 
@@ -320,12 +337,9 @@ final class Reflector {
         Duration delay;
         Phase trouble = Phase.BACKING_OFF;
         if (cause instanceof ApiException.Unreachable) {
-            long now = runtime.nanos();
-            outageSince = probes == 0 ? now : outageSince;
-            probes++;
-            delay = now - outageSince < FIRST_MINUTE.toNanos()
-                    ? PROBING.delay(probes, random)
-                    : PROBING_LONG.delay(1, random);
+            enter(trouble, verb, cause);
+            pause(unreachable(), () -> become(new Answer(next)));
+            return;
         } else if (cause instanceof ApiException.NotFound) {
             missing++;
             trouble = Phase.WAITING_FOR_TYPE;
@@ -346,6 +360,13 @@ final class Reflector {
         if (trouble != Phase.FORBIDDEN || !givesUpForbidden) {
             pause(delay, next);
         }
+    }
+
+    /** The wait of this stream alone, whose connections may fail where others do not. */
+    private Duration unreachable() {
+        long now = runtime.nanos();
+        outageSince = probes == 0 ? now : outageSince;
+        return Heartbeat.pace(++probes, now - outageSince, random);
     }
 
     /** Waits longer each time: the server answers, and not what it should. */
@@ -450,16 +471,37 @@ final class Reflector {
 
         @Override
         void begin() {
-            timer = runtime.after(delay, lane, () -> {
-                if (current == this) {
-                    current = null;
-                    next.run();
-                }
-            });
+            timer = runtime.after(delay, lane, next);
         }
 
         @Override
         void leave() {
+            if (timer != null) {
+                timer.close();
+            }
+        }
+    }
+
+    /** Nothing until the server answers the heartbeat: an outage costs it one question, not one for each stream (D38). */
+    private final class Answer extends Activity {
+        private final Runnable next;
+        private @Nullable Registration waiting;
+        private @Nullable Registration timer;
+
+        Answer(Runnable next) {
+            this.next = next;
+        }
+
+        @Override
+        void begin() {
+            waiting = heartbeat.await(lane, spread -> timer = runtime.after(spread, lane, next));
+        }
+
+        @Override
+        void leave() {
+            if (waiting != null) {
+                waiting.close();
+            }
             if (timer != null) {
                 timer.close();
             }
@@ -523,6 +565,11 @@ final class Reflector {
         private boolean fruitful;
 
         private int demanded;
+        private @Nullable Registration beating;
+        /** What is to take its place while nothing is heard of the server: a wait, and then another watch. */
+        private @Nullable Activity successor;
+
+        private int refusals; // of successors
 
         WatchStream(String from, @Nullable Collecting collecting) {
             this.from = from;
@@ -539,7 +586,9 @@ final class Reflector {
 
         @Override
         void begin() {
-            intend(phase(), verb());
+            if (current == this) {
+                intend(phase(), verb());
+            }
             openedAt = runtime.nanos();
             heardAt = openedAt;
             Query query = selection
@@ -556,8 +605,12 @@ final class Reflector {
 
         @Override
         void leave() {
+            succeed(null);
             if (timer != null) {
                 timer.close();
+            }
+            if (beating != null) {
+                beating.close();
             }
             if (handle != null && hearsStale && !stopped) {
                 stale.add(handle);
@@ -629,6 +682,65 @@ final class Reflector {
             }
         }
 
+        /**
+         * The server does not answer, so that this stream, too, may be dead without saying so. It goes on, should it speak again;
+         * else another one is opened as soon as the server answers, from what is applied, and takes its place when it is answered (D9b).
+         */
+        private void doubt() {
+            boolean quiet = runtime.nanos() - heardAt >= Heartbeat.PATIENCE.toNanos();
+            if (current == this && collecting == null && successor == null && quiet && !hearsNoSilence) {
+                enter(
+                        Phase.BACKING_OFF,
+                        verb(),
+                        ApiException.Unreachable.silent(
+                                verb() + " " + type,
+                                "the server gave no answer to GET /livez for " + Heartbeat.PATIENCE.toSeconds()
+                                        + " s; another watch is opened when it does"));
+                succeed(new Answer(this::open));
+            }
+        }
+
+        private void succeed(@Nullable Activity next) {
+            if (successor != null) {
+                successor.leave();
+            }
+            successor = next;
+            if (next != null) {
+                next.begin();
+            }
+        }
+
+        /** Opens the successor when all that this one has said is applied. */
+        private void open() {
+            Activity waited = successor;
+            cache.afterApplied(() -> {
+                if (current == this && waited != null && successor == waited) {
+                    succeed(new WatchStream(cache.version(), null));
+                }
+            });
+        }
+
+        /** Takes the place of the one that was in doubt: from now on nothing of that one counts. */
+        private void takeOver() {
+            if (current instanceof WatchStream doubtful && doubtful.successor == this) {
+                doubtful.successor = null;
+                current = this;
+                doubtful.leave();
+                guard(limit());
+            }
+        }
+
+        /** The successor was not accepted. What this one may still say is worth more than what a refusal says. */
+        private void refused(ApiException cause) {
+            enter(Phase.BACKING_OFF, verb(), cause);
+            refusals++;
+            if (cause instanceof ApiException.Unreachable) {
+                succeed(new Wait(unreachable(), () -> succeed(new Answer(this::open))));
+            } else {
+                succeed(new Wait(atLeast(ANSWERED.delay(refusals, random), cause), this::open));
+            }
+        }
+
         /** Whether it was accepted and has said nothing, not even a bookmark, for so long that every server since 1.17 would have. */
         private boolean mute() {
             return open && !said && runtime.nanos() - openedAt >= SILENCE.toNanos();
@@ -636,13 +748,16 @@ final class Reflector {
 
         @Override
         public void opened() {
+            takeOver();
             if (current != this) {
                 return;
             }
             open = true;
             openedAt = runtime.nanos();
             heardAt = openedAt;
+            beating = heartbeat.watch(lane, this::doubt);
             accepted(phase(), verb());
+            ask();
         }
 
         @Override
@@ -653,6 +768,10 @@ final class Reflector {
             demanded--;
             if (collecting == null) {
                 heardAt = runtime.nanos();
+            }
+            if (successor != null) {
+                succeed(null); // it was the server that hung
+                accepted(phase(), verb());
             }
             List<WatchFrame.Event> events = new ArrayList<>(frames.size());
             for (WatchFrame frame : frames) {
@@ -783,7 +902,7 @@ final class Reflector {
                 ApiException cause = ended("at once, with nothing said, a second time");
                 then(() -> backOff(verb(), cause, Reflector.this::sync));
             } else if (brief() && fruitful) {
-                then(() -> pause(PROBING.delay(1, random), Reflector.this::watch));
+                then(() -> pause(Heartbeat.pace(1, 0, random), Reflector.this::watch));
             } else if (empty || brief()) {
                 then(() -> pause(ANSWERED.delay(++answers, random), Reflector.this::watch));
             } else {
@@ -808,8 +927,14 @@ final class Reflector {
 
         @Override
         public void failed(ApiException cause) {
+            answered(cause);
+            if (versionRefused(cause)) {
+                takeOver(); // the one before may live, but it cannot be told from one that does not: a list tells
+            }
             if (current == this) {
                 broken(cause);
+            } else if (current instanceof WatchStream doubtful && doubtful.successor == this) {
+                doubtful.refused(cause);
             }
         }
 
@@ -958,6 +1083,7 @@ final class Reflector {
             if (current != this) {
                 return;
             }
+            answered(cause);
             if (laterPage && cause instanceof ApiException.Gone && !whole) {
                 whole = true; // the pages outlived their version: once more, in one piece
                 then(Reflector.this::sync);

@@ -24,12 +24,14 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.BiFunction;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -82,6 +84,14 @@ final class FakeServer {
     BiFunction<Request, Integer, @Nullable ApiException> refusal = (request, number) -> null;
     /** Changes what a watch says, batch by batch. */
     UnaryOperator<List<WatchFrame>> mangle = frames -> frames;
+
+    /** What the heartbeat is answered: a refusal, nothing special, or null for no answer at all. */
+    Supplier<@Nullable Optional<ApiException>> livez = Optional::empty;
+    /** When the heartbeat asked. */
+    final List<Duration> heartbeats = new ArrayList<>();
+
+    private final List<Runnable> unanswered = new ArrayList<>();
+    private boolean hung;
 
     Duration latency = Duration.ofMillis(5);
     long version = 100;
@@ -254,6 +264,19 @@ final class FakeServer {
         return streams.size();
     }
 
+    /** Nothing is answered or said until {@link #goOn}; what is asked and what happens meanwhile is said then. */
+    void hang() {
+        hung = true;
+    }
+
+    void goOn() {
+        hung = false;
+        List<Runnable> arrived = List.copyOf(unanswered);
+        unanswered.clear();
+        arrived.forEach(Runnable::run);
+        List.copyOf(streams).forEach(Stream::schedule);
+    }
+
     List<String> verbs() {
         return requests.stream()
                 .map(request -> request.initialEvents() ? "watchlist" : request.verb())
@@ -265,6 +288,15 @@ final class FakeServer {
     private @Nullable ApiException refuse(Request request) {
         requests.add(request);
         return refusal.apply(request, requests.size());
+    }
+
+    /** When a request has arrived, and the server is there to see it. */
+    private void soon(Runnable work) {
+        if (hung) {
+            unanswered.add(() -> soon(work));
+        } else {
+            world.after(delay(), work);
+        }
     }
 
     private Duration delay() {
@@ -336,7 +368,9 @@ final class FakeServer {
 
         private boolean deliverable() {
             Object first = out.peekFirst();
-            return first != null && (demand > 0 || !(first instanceof WatchFrame || first instanceof ListItem));
+            return first != null
+                    && !hung
+                    && (demand > 0 || !(first instanceof WatchFrame || first instanceof ListItem));
         }
 
         private void schedule() {
@@ -354,7 +388,7 @@ final class FakeServer {
 
         private void deliver() {
             Object first = out.peekFirst();
-            if (first == null || !deliverable()) {
+            if (!deliverable() || first == null) {
                 return;
             }
             if (first instanceof WatchFrame) {
@@ -426,7 +460,7 @@ final class FakeServer {
             CompletableFuture<RawObject> answer = new CompletableFuture<>();
             ApiException refused = refuse(new Request("get", Map.of("name", key.name())));
             onceUnreadable.add(key); // a GET knows more than the watch
-            world.after(delay(), () -> {
+            soon(() -> {
                 TestObject object = objects.get(key);
                 boolean readable = !unreadable.contains(key);
                 world.after(delay(), () -> {
@@ -450,7 +484,7 @@ final class FakeServer {
             Stream stream = new Stream(lane, listener, request.parameter("labelSelector"));
             ApiException refused = refuse(request);
             if (!listsHang) {
-                world.after(delay(), () -> page(request, refused, stream));
+                soon(() -> page(request, refused, stream));
             }
             return stream;
         }
@@ -516,7 +550,7 @@ final class FakeServer {
             Request request = new Request("watch", query.parameters());
             Stream stream = new Stream(lane, listener, request.parameter("labelSelector"));
             ApiException refused = refuse(request);
-            world.after(delay(), () -> begin(request, refused, stream));
+            soon(() -> begin(request, refused, stream));
             return stream;
         }
 
@@ -644,7 +678,16 @@ final class FakeServer {
 
         @Override
         public CompletionStage<byte[]> raw(String target) {
-            throw unused();
+            CompletableFuture<byte[]> answer = new CompletableFuture<>();
+            heartbeats.add(world.now());
+            Optional<ApiException> refused = livez.get();
+            if (refused != null) {
+                soon(() -> world.after(
+                        delay(),
+                        () -> refused.ifPresentOrElse(
+                                answer::completeExceptionally, () -> answer.complete(new byte[0]))));
+            }
+            return answer;
         }
 
         @Override

@@ -77,6 +77,11 @@ final class SeedPlay {
         server.endsInitialEvents = !chance(6);
         server.closesInsteadOfGone = chance(6);
         server.nameless = random.nextBoolean();
+        switch (random.nextInt(10)) {
+            case 0 -> server.livez = Said.status(403, "Forbidden", "");
+            case 1 -> server.livez = new Said(null, Headers.NONE, ""); // something lets all but the heartbeat through
+            default -> {}
+        }
         for (int i = 0; i < random.nextInt(NAMES.size()); i++) {
             server.put(NAMES.get(i), this::changed);
         }
@@ -342,7 +347,13 @@ final class SeedPlay {
                 server.compact();
                 server.cut();
             }
-            case 20 -> server.silence();
+            case 20 -> {
+                if (random.nextBoolean()) {
+                    server.silence();
+                } else {
+                    network.silence(process);
+                }
+            }
             case 21, 22, 23 -> trouble();
             case 24 -> {
                 VirtualProcess away = process;

@@ -195,8 +195,12 @@ final class SeedServer implements Transport {
             return parameter("sendInitialEvents").equals("true");
         }
 
+        boolean heartbeat() {
+            return subresource.equals("elsewhere");
+        }
+
         boolean collection() {
-            return name.isEmpty() && call.method().equals("GET");
+            return !heartbeat() && name.isEmpty() && call.method().equals("GET");
         }
 
         String selector() {
@@ -237,6 +241,8 @@ final class SeedServer implements Transport {
     boolean sendsInitialEvents = true;
     /** Whether initial events end with their bookmark. */
     boolean endsInitialEvents = true;
+    /** What the heartbeat is answered when nothing is refused. */
+    Said livez = new Said(200, Headers.of("Content-Type", "text/plain"), "ok");
     /** Whether a version too old is said by closing the stream (kubernetes#137089). */
     boolean closesInsteadOfGone;
     /** Whether the type is served. */
@@ -617,9 +623,9 @@ final class SeedServer implements Transport {
         }
 
         void serve() {
-            Said refused = asked.subresource.equals("elsewhere") ? null : refusal.apply(asked);
-            if (asked.subresource.equals("elsewhere")) {
-                whole(new Said(200, Headers.of("Content-Type", "text/plain"), "ok")); // /livez
+            Said refused = refusal.apply(asked);
+            if (asked.heartbeat()) {
+                whole(refused == null ? livez : refused);
             } else if (refused != null) {
                 whole(refused);
             } else if (!served) {

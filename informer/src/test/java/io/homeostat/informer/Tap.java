@@ -52,6 +52,11 @@ final class Tap implements Transport {
         return question < 0 ? call.target() : call.target().substring(0, question) + "|" + selector(call);
     }
 
+    /** One small question for all streams: its answer is none to them, and it waits for nothing. */
+    private static boolean heartbeat(HttpCall call) {
+        return call.target().equals("/livez");
+    }
+
     private static String selector(HttpCall call) {
         int at = call.target().indexOf("labelSelector=");
         if (at < 0) {
@@ -149,7 +154,7 @@ final class Tap implements Transport {
 
         @Override
         public void head(int status, Headers headers) {
-            if (!over && call.method().equals("GET")) {
+            if (!over && call.method().equals("GET") && !heartbeat(call)) {
                 headers.first("Retry-After")
                         .ifPresent(seconds ->
                                 notBefore.put(subject(call), world.now().plusSeconds(Long.parseLong(seconds))));

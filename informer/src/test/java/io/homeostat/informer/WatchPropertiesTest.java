@@ -15,6 +15,7 @@ import io.homeostat.virtualruntime.VirtualWorld;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.random.RandomGenerator;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
@@ -84,7 +85,7 @@ class WatchPropertiesTest {
         for (int i = 0; i < 50; i++) {
             world.after(Duration.ofNanos((long) (random.nextDouble() * CHURN.toNanos())), () -> {
                 String name = "k" + random.nextInt(6);
-                switch (random.nextInt(18)) {
+                switch (random.nextInt(20)) {
                     case 0, 1, 2, 3 -> server.put(name);
                     case 4, 5 -> server.remove(name);
                     case 6, 7, 8 -> client.write(name, object -> object);
@@ -99,6 +100,17 @@ class WatchPropertiesTest {
                     }
                     case 15 -> server.unreadable.clear();
                     case 16 -> {
+                        server.hang();
+                        world.after(Duration.ofMillis(random.nextInt(25_000)), server::goOn);
+                    }
+                    case 17 -> {
+                        server.silence();
+                        server.livez = () -> {
+                            server.livez = Optional::empty;
+                            return null;
+                        };
+                    }
+                    case 18 -> {
                         indexes.add(informer.addIndex(byUid));
                         indexes.add(informer.addIndex(byVersion));
                     }
@@ -111,6 +123,7 @@ class WatchPropertiesTest {
             });
         }
         world.runFor(CHURN);
+        server.goOn();
         server.unreadable.clear();
         server.bookmarks = true;
         List.copyOf(server.objects.keySet()).forEach(key -> server.put(key.name()));

@@ -95,7 +95,8 @@ final class ClusterPlace implements Place {
     @Override
     public long operatorRequests() {
         return cluster.requests().stream()
-                .filter(request -> !request.verb().equals("watch"))
+                .filter(request ->
+                        !request.verb().equals("watch") && !request.target().equals("/livez"))
                 .count();
     }
 

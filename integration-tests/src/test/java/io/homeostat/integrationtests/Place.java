@@ -22,7 +22,7 @@ interface Place extends AutoCloseable {
     /** Ends the operator process as SIGTERM does; whether everything under way had ended. */
     boolean stopOperator();
 
-    /** How many requests the operator has sent so far that are no watches. */
+    /** How many requests the operator has sent so far that are neither watches nor the heartbeat. */
     long operatorRequests();
 
     /** Applies one object (JSON or YAML) in the namespace. */

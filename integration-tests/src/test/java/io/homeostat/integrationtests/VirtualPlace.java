@@ -127,7 +127,8 @@ final class VirtualPlace implements Place {
     public long operatorRequests() {
         return simulator.requests().stream()
                 .filter(request -> request.userAgent().startsWith("memcached-operator"))
-                .filter(request -> !request.verb().equals("watch"))
+                .filter(request ->
+                        !request.verb().equals("watch") && !request.path().equals("/livez"))
                 .count();
     }
 

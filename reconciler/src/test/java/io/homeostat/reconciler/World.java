@@ -185,10 +185,11 @@ final class World implements AutoCloseable {
         return simulator.requestCount();
     }
 
-    /** Requests of the operator since a mark: verb and resource. */
+    /** Requests of the operator since a mark, the heartbeat aside: verb and resource. */
     List<String> requestsSince(long mark) {
         return simulator.requestsSince(mark).stream()
                 .filter(request -> request.userAgent().equals("test-operator"))
+                .filter(request -> !request.path().equals("/livez"))
                 .map(request -> request.verb() + " " + request.resource())
                 .toList();
     }
