@@ -154,8 +154,7 @@ final class Doubts {
                 }
             }
             Duration pace = PACE.delay(failures, random);
-            Duration asked =
-                    cause instanceof ApiException said ? said.retryAfter().orElse(Duration.ZERO) : Duration.ZERO;
+            Duration asked = Reflector.asked(cause);
             holdsBack = !asked.isZero();
             notBefore = runtime.nanos() + asked.toNanos();
             pause(asked.compareTo(pace) > 0 ? asked : pace);

@@ -762,6 +762,9 @@ final class Indexer {
         private final List<Change> others = new ArrayList<>();
         private final List<RawObject> doubted = new ArrayList<>();
         private final List<String> kept = new ArrayList<>(0);
+        /** Listed, and known to have ended after the list; unless history was rewritten. */
+        private final List<RawObject> outlived = new ArrayList<>(0);
+
         private Layer<RawObject> base = start.base;
         private List<Change> changes = List.of();
         private List<IndexTable> indexes = start.indexes;
@@ -791,6 +794,10 @@ final class Indexer {
                 if (done % SLICE == 0 && shouldYield.getAsBoolean()) {
                     return false;
                 }
+            }
+            if (reset && !outlived.isEmpty()) {
+                outlived.forEach(this::added);
+                outlived.clear();
             }
             if (changes.isEmpty()) {
                 deletes.addAll(others);
@@ -874,6 +881,11 @@ final class Indexer {
         }
 
         private void added(RawObject item) {
+            String end = deleted.get(item.uid());
+            if (checksVersions && !reset && end != null && older(replaced.version, end)) {
+                outlived.add(item); // the list is from before the end of this, which was told already
+                return;
+            }
             deleted.remove(item.uid());
             ended.remove(item.uid());
             others.add(new Change.Added(item));

@@ -78,14 +78,29 @@ final class Reflector {
     static final Duration STABLE = Duration.ofSeconds(10);
     /** Lists and initial events that stand still for this long are given up. */
     static final Duration PROGRESS = Duration.ofSeconds(30);
+    /** A list that breaks off before anything came, and not sooner than this, was not refused but waited for. */
+    private static final Duration PATIENT = Duration.ofSeconds(15);
     /** A watch with bookmarks (about one a minute) that is silent for this long is cut (D9). */
     static final Duration SILENCE = Duration.ofSeconds(90);
     /** The same without bookmarks, beyond its own timeoutSeconds. */
     static final Duration SLACK = Duration.ofSeconds(30);
     /** Watches that end sooner than this, with nothing said, are refusals without a word. */
     static final Duration EMPTY = Duration.ofSeconds(2);
+    /**
+     * A server, or what stands before it, that asks for a longer pause is asked again after this: a page of a load balancer that says
+     * "in an hour" must not leave a cache behind for an hour when the server is back in ten seconds.
+     */
+    static final Duration LONGEST_ASKED = Duration.ofMinutes(5);
+    /** Watches in a row that lived for {@link #SILENCE} without a bookmark are of a server that sends none. */
+    private static final int UNMARKED = 3;
+    /** Lists in a row of which nothing came for so long that it is the list which is too much: the next comes in pages. */
+    private static final int SLOW_LISTS = 2;
+
     /** Relists after a restart of the server do not all come at once. */
     static final Duration SPREAD = Duration.ofSeconds(1);
+
+    /** A server that gave no answer for this long may be another one when it is back. */
+    static final Duration AWAY = Duration.ofSeconds(1);
 
     static final int PAGE = 500;
     private static final int STREAM_BREAKS = 3;
@@ -154,13 +169,28 @@ final class Reflector {
     /** Whether the next list is asked for in one piece, since a page was refused. */
     private boolean whole;
 
+    /** Whether the server was away, so that the next watch is not all that is asked of it: see {@link WatchStream#compare}. */
+    private boolean away;
+
     private boolean bookmarking;
+    /** Whether it has sent one that did not end initial events. */
+    private boolean everMarked;
+    /** Watches that were silent and had no bookmark, one after the other. */
+    private int unmarked;
+    /** Lists of which nothing came in time, one after the other. */
+    private int slowLists;
+
     private int answers;
     private int probes;
     private int denied;
     private int missing;
     /** Versions refused to watches, one soon after the other. */
     private int expired;
+
+    /** Whether the server said last when to ask again (Retry-After): not before {@link #notBefore}. */
+    private boolean holdsBack;
+
+    private long notBefore;
 
     /** Lists that held items without a key, one after the other. */
     private int unnamed;
@@ -295,7 +325,7 @@ final class Reflector {
     }
 
     private void sync() {
-        if (stopped) {
+        if (stopped || heldBack(this::sync)) {
             return;
         }
         String from = fresh || !cache.filled() ? "" : cache.version();
@@ -307,7 +337,7 @@ final class Reflector {
     }
 
     private void watch() {
-        if (!stopped) {
+        if (!stopped && !heldBack(this::watch)) {
             become(new WatchStream(cache.version(), null));
         }
     }
@@ -385,9 +415,29 @@ final class Reflector {
         }
     }
 
+    /** What {@code Retry-After} says, up to {@link #LONGEST_ASKED}. */
+    static Duration asked(@Nullable Throwable cause) {
+        Duration asked = cause instanceof ApiException said ? said.retryAfter().orElse(Duration.ZERO) : Duration.ZERO;
+        return asked.compareTo(LONGEST_ASKED) < 0 ? asked : LONGEST_ASKED;
+    }
+
     private Duration atLeast(Duration backoff, ApiException cause) {
-        Duration asked = ignoresRetryAfter ? Duration.ZERO : cause.retryAfter().orElse(Duration.ZERO);
+        Duration asked = ignoresRetryAfter ? Duration.ZERO : asked(cause);
+        if (!asked.isZero()) {
+            holdsBack = true;
+            notBefore = runtime.nanos() + asked.toNanos();
+        }
         return asked.compareTo(backoff) > 0 ? asked : backoff;
+    }
+
+    /** Whether the server has asked for a pause that is not over, whatever has led here meanwhile; then {@code next} comes after it. */
+    private boolean heldBack(Runnable next) {
+        long left = holdsBack ? notBefore - runtime.nanos() : 0;
+        holdsBack = left > 0;
+        if (holdsBack) {
+            pause(Duration.ofNanos(left), next);
+        }
+        return holdsBack;
     }
 
     private Duration spread() {
@@ -408,6 +458,8 @@ final class Reflector {
         Freshness freshness = all.from.isEmpty() ? Freshness.CONSISTENT : Freshness.NOT_OLDER;
         fresh = false;
         whole = false;
+        away = false;
+        slowLists = 0;
         relists++;
         unnamed = all.nameless == 0 ? 0 : unnamed + 1;
         lookAgain();
@@ -487,6 +539,7 @@ final class Reflector {
         private final Runnable next;
         private @Nullable Registration waiting;
         private @Nullable Registration timer;
+        private long began;
 
         Answer(Runnable next) {
             this.next = next;
@@ -494,7 +547,11 @@ final class Reflector {
 
         @Override
         void begin() {
-            waiting = heartbeat.await(lane, spread -> timer = runtime.after(spread, lane, next));
+            began = runtime.nanos();
+            waiting = heartbeat.await(lane, spread -> {
+                away |= runtime.nanos() - began >= AWAY.toNanos();
+                timer = runtime.after(spread, lane, next);
+            });
         }
 
         @Override
@@ -560,7 +617,6 @@ final class Reflector {
         private long heardAt;
         private boolean open;
         private boolean said;
-        private boolean marked;
         /** Whether it has brought a change: then it is no refusal, however soon it ends. */
         private boolean fruitful;
 
@@ -570,6 +626,7 @@ final class Reflector {
         private @Nullable Activity successor;
 
         private int refusals; // of successors
+        private Streams.@Nullable Handle comparing;
 
         WatchStream(String from, @Nullable Collecting collecting) {
             this.from = from;
@@ -611,6 +668,9 @@ final class Reflector {
             }
             if (beating != null) {
                 beating.close();
+            }
+            if (comparing != null) {
+                comparing.close();
             }
             if (handle != null && hearsStale && !stopped) {
                 stale.add(handle);
@@ -672,7 +732,10 @@ final class Reflector {
                 // until the
                 // versions of a restored etcd have passed it. A list at that version is refused.
                 boolean future = mute();
-                bookmarking = marked; // one that had bookmarks of its own has a path that is dead, not a server without
+                // One silent stream more often has a dead path than a server without bookmarks, also before its first
+                // one is due.
+                unmarked++;
+                bookmarking &= everMarked || unmarked < UNMARKED;
                 then(() -> retry(verb(), cause, future ? Reflector.this::sync : Reflector.this::watch));
             } else if (open) {
                 streams = false; // it answers, but not what was asked: a list is understood by every server
@@ -758,6 +821,54 @@ final class Reflector {
             beating = heartbeat.watch(lane, this::doubt);
             accepted(phase(), verb());
             ask();
+            if (away && collecting == null) {
+                away = false;
+                compare();
+            }
+        }
+
+        /**
+         * Asks for one object at the version this watch goes on from. Where etcd was restored from a backup while the server was away,
+         * that version is still to come: such a watch is accepted, and told nothing, not even by bookmarks, until the new history has
+         * passed it and what was different before is out of reach. A list is refused at once ({@code ResourceVersionTooLarge}), also by
+         * a server that merely lags behind: whether versions went back is then seen from a list of all.
+         */
+        private void compare() {
+            Query one = selection
+                    .with("resourceVersion", from)
+                    .with("resourceVersionMatch", "NotOlderThan")
+                    .with("limit", "1");
+            Streams.Handle asked = client.list(type, one, lane, new Streams.ListListener() {
+                @Override
+                public void items(List<ListItem> items) {
+                    if (comparing != null) {
+                        comparing.close(); // that there is an answer says enough
+                    }
+                }
+
+                @Override
+                public void ended(Streams.ListEnd end) {
+                    // so it does here
+                }
+
+                @Override
+                public void failed(ApiException cause) {
+                    if (current != WatchStream.this) {
+                        return;
+                    }
+                    if (cause instanceof ApiException.VersionTooLarge) {
+                        // A watch with initial events would be accepted, too, and stay silent.
+                        then(() -> retry("list", cause, Reflector.this::syncFresh));
+                    } else if (cause.retryAfter().isPresent()) {
+                        away = true;
+                        then(() -> retry("list", cause, Reflector.this::watch)); // it was asked of this stream
+                    } else if (cause instanceof ApiException.Unreachable) {
+                        away = true; // nothing is known yet
+                    } // what else goes wrong here the watch will hear of itself
+                }
+            });
+            comparing = asked;
+            asked.demand(DEMAND);
         }
 
         @Override
@@ -824,7 +935,7 @@ final class Reflector {
         private boolean bookmarked(WatchFrame.Bookmark bookmark) {
             Collecting all = collecting;
             if (all == null) {
-                marked = true;
+                everMarked = true;
                 bookmarks();
                 cache.bookmark(bookmark.resourceVersion());
                 return true;
@@ -846,7 +957,7 @@ final class Reflector {
 
         /** This server sends bookmarks: a shorter limit from now on. */
         private void bookmarks() {
-            if (!bookmarking) {
+            if (!bookmarking && (everMarked || unmarked < UNMARKED)) {
                 bookmarking = true;
                 guard(limit());
             }
@@ -928,6 +1039,7 @@ final class Reflector {
         @Override
         public void failed(ApiException cause) {
             answered(cause);
+            away |= !open && cause instanceof ApiException.Unreachable;
             if (versionRefused(cause)) {
                 takeOver(); // the one before may live, but it cannot be told from one that does not: a list tells
             }
@@ -1026,10 +1138,22 @@ final class Reflector {
                 if (quiet < PROGRESS.toNanos()) {
                     guard(PROGRESS.minusNanos(quiet));
                 } else {
+                    slow();
                     ApiException cause = silent("list", PROGRESS, "No item came");
                     then(() -> retry("list", cause, Reflector.this::sync));
                 }
             });
+        }
+
+        /**
+         * Nothing came in time. A list in one piece that takes the server that long to write takes it as long the next time, so the one
+         * after that is asked for in pages, which only a list without a version has.
+         */
+        private void slow() {
+            if (!heard && ++slowLists >= SLOW_LISTS) {
+                fresh = true;
+                whole = false;
+            }
         }
 
         @Override
@@ -1084,6 +1208,9 @@ final class Reflector {
                 return;
             }
             answered(cause);
+            if (cause instanceof ApiException.Unreachable && runtime.nanos() - heardAt >= PATIENT.toNanos()) {
+                slow();
+            }
             if (laterPage && cause instanceof ApiException.Gone && !whole) {
                 whole = true; // the pages outlived their version: once more, in one piece
                 then(Reflector.this::sync);

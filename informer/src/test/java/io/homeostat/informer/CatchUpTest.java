@@ -91,6 +91,7 @@ class CatchUpTest {
                 fromCache);
         assertThat(all).hasSizeGreaterThan(SEEDS);
         assertThat(fromCache).isLessThanOrEqualTo(PROMISED);
+        assertThat(fromServer).isLessThanOrEqualTo(PROMISED);
     }
 
     private static Duration percentile(List<Sample> samples, int percent, Function<Sample, Duration> took) {

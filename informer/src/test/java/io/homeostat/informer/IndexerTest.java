@@ -492,4 +492,25 @@ class IndexerTest {
                 .isFalse();
         assertThat(same("", "{")).isFalse();
     }
+
+    @Test
+    void aListFromBeforeTheEndOfAnObjectDoesNotBringItBack() {
+        TestObject b = TestObject.of("b", "u2", 11);
+        replace(12, a.at(10), b);
+        indexer.deny(a.key(), a.at(10)); // a GET found nothing
+        assertThat(apply(indexer, list(Freshness.NOT_OLDER, 13, a.at(10), b))).isEmpty();
+        assertThat(listed()).containsExactly("b:u2@11");
+        assertThat(events(new WatchFrame.Event(WatchFrame.Kind.DELETED, a.at(14))))
+                .isEmpty();
+    }
+
+    @Test
+    void aRestoredServerBringsBackWhatHadEnded() {
+        TestObject b = TestObject.of("b", "u2", 18);
+        replace(20, a.at(10), b);
+        indexer.deny(a.key(), a.at(10));
+        apply(indexer, list(Freshness.NOT_OLDER, 25, a.at(10), b.at(17))); // seen from b, which is older than it was
+        assertThat(listed()).containsExactly("a:u1@10", "b:u2@17");
+        assertThat(view().epoch()).isEqualTo(1);
+    }
 }

@@ -549,7 +549,7 @@ class InformerTest {
     void aSilentWatchWithoutBookmarksIsCutAfterItsTimeout() {
         server.bookmarks = false;
         SharedInformer<ConfigMap> informer = synced();
-        later(Duration.ofSeconds(130));
+        later(Duration.ofMinutes(6)); // three silent ones in a row: this server sends no bookmarks
         server.silence();
         server.put("a");
         later(Duration.ofSeconds(150));

@@ -274,7 +274,11 @@ class ReflectorCasesTest {
         server.cut();
         server.put("b");
         within(Duration.ofMinutes(4), () -> same(informer));
-        assertThat(server.verbs()).containsOnly("watch").hasSize(10);
+        assertThat(server.requests)
+                .extracting(request -> request.verb() + " " + request.parameter("limit"))
+                .as("watches, and one object where the server was away: it may be another one")
+                .containsOnly("watch ", "list 1")
+                .hasSize(11);
         assertThat(server.requests.stream().map(request -> request.parameter("resourceVersion")))
                 .containsOnly("101");
         assertThat(informer.state().relists()).isEqualTo(1);
@@ -424,6 +428,57 @@ class ReflectorCasesTest {
             within(Duration.ofSeconds(1), () -> same(informer));
         });
         assertThat(server.verbs()).containsOnly("watch").hasSize(4);
+    }
+
+    // ---- what takes too long
+
+    @Test
+    void anHourThatALoadBalancerAsksForIsNoMoreThanFiveMinutes() {
+        SharedInformer<ConfigMap> informer = synced();
+        refuse(request -> true, TestErrors.of(503, "ServiceUnavailable", Duration.ofHours(1)));
+        server.put("a");
+        server.cut();
+        within(Duration.ofSeconds(30), () -> server.requests.size() == 1);
+        later(Duration.ofSeconds(295));
+        assertThat(server.requests).as("it is honoured").hasSize(1);
+        within(Duration.ofSeconds(20), () -> same(informer));
+    }
+
+    @Test
+    void aStreamThatFallsSilentBeforeItsFirstBookmarkIsNoticedInTimeAlsoWhenItHappensAgain() {
+        SharedInformer<ConfigMap> informer = synced();
+        for (int i = 0; i < 2; i++) {
+            server.put("a");
+            within(Duration.ofSeconds(1), () -> same(informer));
+            server.silence();
+            server.put("a");
+            within(Duration.ofSeconds(95), () -> same(informer));
+        }
+    }
+
+    @Test
+    void aListInOnePieceThatTakesTheServerTooLongIsAskedForInPages() {
+        for (int i = 0; i < 7; i++) {
+            server.put("x" + i);
+        }
+        Function<FakeServer.Request, @Nullable ApiException> answers = request -> {
+            boolean onePiece =
+                    request.verb().equals("list") && request.parameter("limit").isEmpty();
+            server.latency = onePiece ? Duration.ofSeconds(400) : Duration.ofMillis(5);
+            return request.initialEvents() ? TestErrors.of(422, "Invalid", null) : null;
+        };
+        answer(answers);
+        SharedInformer<ConfigMap> informer = synced();
+        answer(answers);
+        server.put("y");
+        server.expire();
+        within(Duration.ofMinutes(2), () -> informer.state().relists() == 2 && following(informer));
+        assertThat(same(informer)).isTrue();
+        assertThat(server.requests.stream()
+                        .filter(request -> request.verb().equals("list"))
+                        .map(request -> request.parameter("limit")))
+                .startsWith("", "", "500")
+                .endsWith("500");
     }
 
     // ---- the same version with other contents
