@@ -61,6 +61,11 @@ final class Addresses {
         return most.compareTo(SHORTEST) < 0 ? SHORTEST : most;
     }
 
+    /** What worked answers no more, or nothing but errors: the resolver's order counts again. */
+    void forget() {
+        worked.set(null);
+    }
+
     /** A connection to it came about. */
     void worked(InetAddress address) {
         worked.set(address);

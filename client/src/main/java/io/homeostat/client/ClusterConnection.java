@@ -662,7 +662,7 @@ public final class ClusterConnection {
                     where + " cannot be opened with fabric8's HTTP client ("
                             + e.getClass().getSimpleName()
                             + "): check the proxy it names, and that kubernetes-httpclient-jdk is on the class path",
-                    e);
+                    null); // the cause may quote the proxy with its password
         }
     }
 

@@ -165,7 +165,7 @@ final class Fabric8Transport implements Transport {
             }
             now = clients(wanted);
             clients = now;
-            retireLater(old.both());
+            retireLater(old.both(), Duration.ofMinutes(RETIRE_MINUTES));
         } finally {
             clientsLock.unlock();
         }
@@ -184,7 +184,7 @@ final class Fabric8Transport implements Transport {
                     && clients.requests() == asked.requests()
                     && asked.keeping().get()) {
                 clients = new Clients(asked.version(), asked.streams(), client(asked.version()), new AtomicBoolean());
-                retireLater(List.of(asked.requests()));
+                retireLater(List.of(asked.requests()), Duration.ofSeconds(2 * HEAD_SECONDS));
             }
         } finally {
             clientsLock.unlock();
@@ -192,9 +192,9 @@ final class Fabric8Transport implements Transport {
     }
 
     @GuardedBy("clientsLock")
-    private void retireLater(List<HttpClient> old) {
+    private void retireLater(List<HttpClient> old, Duration when) {
         outdated.addAll(old);
-        runtime.after(Duration.ofMinutes(RETIRE_MINUTES), lane, () -> retire(old));
+        runtime.after(when, lane, () -> retire(old));
     }
 
     private void retire(List<HttpClient> old) {
@@ -268,7 +268,7 @@ final class Fabric8Transport implements Transport {
     @Override
     public Exchange open(HttpCall call, AnswerListener listener) {
         Pending pending = new Pending(call, listener);
-        if (call.kind() == HttpCall.Kind.REQUEST) {
+        if (Turns.awaits(call)) {
             pending.turn.enter();
         } else {
             pending.begin();

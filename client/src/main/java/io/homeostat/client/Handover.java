@@ -143,12 +143,16 @@ final class Handover {
         } finally {
             lock.unlock();
         }
-        TlsMaterial.Version current = look.get();
-        lock.lock();
+        TlsMaterial.Version current;
         try {
-            lookLater(); // unless a stream that was opened meanwhile has seen to it
+            current = look.get();
         } finally {
-            lock.unlock();
+            lock.lock();
+            try {
+                lookLater(); // unless a stream that was opened meanwhile has seen to it
+            } finally {
+                lock.unlock();
+            }
         }
         if (current != null) {
             changedTo(current);

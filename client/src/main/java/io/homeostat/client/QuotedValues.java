@@ -15,7 +15,9 @@ final class QuotedValues {
     private static final Pattern BEFORE =
             Pattern.compile("(?:(?:Invalid|Unsupported|Duplicate) value|Not found): |expected [^,]{1,40}, got (?=&)");
 
-    private static final Pattern STRING = Pattern.compile("\"(?:[^\"\\\\]|\\\\.)*\"", Pattern.DOTALL);
+    /** Possessive: a value may be long, and a pattern that can go back takes a stack frame for each character. */
+    private static final Pattern STRING = Pattern.compile("\"(?:[^\"\\\\]|\\\\.)*+\"", Pattern.DOTALL);
+
     private static final Pattern WORD = Pattern.compile("[A-Za-z0-9.+-]{1,40}(?=[:,\\]]|$)");
 
     private QuotedValues() {}

@@ -135,7 +135,7 @@ final class SocketTransport implements Transport {
     @Override
     public Exchange open(HttpCall call, AnswerListener listener) {
         Pending pending = new Pending(call, listener);
-        if (call.kind() == HttpCall.Kind.REQUEST) {
+        if (Turns.awaits(call)) {
             pending.turn.enter();
         } else {
             pending.begin();
@@ -195,6 +195,7 @@ final class SocketTransport implements Transport {
         } finally {
             lock.unlock();
         }
+        addresses.forget();
         kept.forEach(this::discard);
     }
 

@@ -1,6 +1,7 @@
 package io.homeostat.client;
 
 import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.homeostat.core.HttpCall;
 import java.util.HashSet;
 import java.util.Iterator;
 import java.util.LinkedHashSet;
@@ -28,6 +29,11 @@ final class Turns {
 
     @GuardedBy("lock")
     private final Set<Turn> taken = new HashSet<>();
+
+    /** Whether it takes a turn: requests do, but for the question whether the server is there, which would be late for want of one. */
+    static boolean awaits(HttpCall call) {
+        return call.kind() == HttpCall.Kind.REQUEST && !call.target().equals("/livez");
+    }
 
     Turns(int most) {
         this.most = most;

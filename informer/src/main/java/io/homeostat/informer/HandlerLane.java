@@ -60,6 +60,9 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     /** A call that takes this long is spoken of. */
     static final Duration HANGS = Duration.ofMinutes(1);
 
+    /** … and again after twice the time, and then this often. */
+    private static final Duration SELDOM = Duration.ofMinutes(10);
+
     private static final int STEPS_PER_TURN = 32;
     private static final int KNOWN_THROWS = 64;
     private static final Logger LOG = LoggerFactory.getLogger(HandlerLane.class);
@@ -242,7 +245,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 .addKeyValue("seconds", took / 1_000_000_000)
                 .addKeyValue("waiting", waiting())
                 .log("{} has not returned; what comes after it waits, other handlers do not [HS-306]", call.method);
-        lookAfter(Duration.ofNanos(took));
+        lookAfter(Duration.ofNanos(Math.min(took, SELDOM.toNanos())));
     }
 
     /** The last initial object has been offered. */

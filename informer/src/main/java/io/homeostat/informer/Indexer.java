@@ -814,6 +814,9 @@ final class Indexer {
                 deleted.clear();
                 ended.clear();
                 foreign.addAll(kept);
+            } else {
+                // What a list still shows after this one is there, whatever a GET has said before.
+                deleted.replaceAll((uid, end) -> end.equals(FINAL) ? replaced.version : end);
             }
             String version = reset || !checksVersions ? replaced.version : later(start.version, replaced.version);
             boolean nameless = replaced.nameless > 0;

@@ -192,6 +192,8 @@ final class Reflector {
 
     private long notBefore;
 
+    private boolean relistDue;
+
     /** Lists that held items without a key, one after the other. */
     private int unnamed;
 
@@ -271,6 +273,8 @@ final class Reflector {
     void relist() {
         if (current instanceof WatchStream stream && stream.collecting == null) {
             then(this::syncFresh);
+        } else {
+            relistDue = true; // in place of the next watch that would go on from here
         }
     }
 
@@ -337,7 +341,12 @@ final class Reflector {
     }
 
     private void watch() {
-        if (!stopped && !heldBack(this::watch)) {
+        if (stopped || heldBack(this::watch)) {
+            return;
+        }
+        if (relistDue) {
+            syncFresh();
+        } else {
             become(new WatchStream(cache.version(), null));
         }
     }
@@ -460,6 +469,7 @@ final class Reflector {
         whole = false;
         away = false;
         slowLists = 0;
+        relistDue = false;
         relists++;
         unnamed = all.nameless == 0 ? 0 : unnamed + 1;
         lookAgain();
@@ -627,6 +637,9 @@ final class Reflector {
 
         private int refusals; // of successors
         private Streams.@Nullable Handle comparing;
+        private @Nullable Registration later; // the next time that it compares
+        private boolean unsure; // whether the server has this stream's version
+        private int compares;
 
         WatchStream(String from, @Nullable Collecting collecting) {
             this.from = from;
@@ -672,6 +685,10 @@ final class Reflector {
             if (comparing != null) {
                 comparing.close();
             }
+            if (later != null) {
+                later.close();
+            }
+            away |= unsure && !stopped;
             if (handle != null && hearsStale && !stopped) {
                 stale.add(handle);
             } else if (handle != null) {
@@ -777,7 +794,13 @@ final class Reflector {
         private void open() {
             Activity waited = successor;
             cache.afterApplied(() -> {
-                if (current == this && waited != null && successor == waited) {
+                if (current != this || waited == null || successor != waited) {
+                    return;
+                }
+                long left = holdsBack ? notBefore - runtime.nanos() : 0;
+                if (left > 0) {
+                    succeed(new Wait(Duration.ofNanos(left), this::open));
+                } else {
                     succeed(new WatchStream(cache.version(), null));
                 }
             });
@@ -823,6 +846,7 @@ final class Reflector {
             ask();
             if (away && collecting == null) {
                 away = false;
+                unsure = true;
                 compare();
             }
         }
@@ -834,6 +858,9 @@ final class Reflector {
          * a server that merely lags behind: whether versions went back is then seen from a list of all.
          */
         private void compare() {
+            if (current != this) {
+                return;
+            }
             Query one = selection
                     .with("resourceVersion", from)
                     .with("resourceVersionMatch", "NotOlderThan")
@@ -841,6 +868,7 @@ final class Reflector {
             Streams.Handle asked = client.list(type, one, lane, new Streams.ListListener() {
                 @Override
                 public void items(List<ListItem> items) {
+                    unsure = false;
                     if (comparing != null) {
                         comparing.close(); // that there is an answer says enough
                     }
@@ -848,7 +876,7 @@ final class Reflector {
 
                 @Override
                 public void ended(Streams.ListEnd end) {
-                    // so it does here
+                    unsure = false; // so it does here
                 }
 
                 @Override
@@ -857,14 +885,23 @@ final class Reflector {
                         return;
                     }
                     if (cause instanceof ApiException.VersionTooLarge) {
+                        unsure = false;
                         // A watch with initial events would be accepted, too, and stay silent.
                         then(() -> retry("list", cause, Reflector.this::syncFresh));
-                    } else if (cause.retryAfter().isPresent()) {
-                        away = true;
-                        then(() -> retry("list", cause, Reflector.this::watch)); // it was asked of this stream
-                    } else if (cause instanceof ApiException.Unreachable) {
-                        away = true; // nothing is known yet
-                    } // what else goes wrong here the watch will hear of itself
+                    } else if (cause instanceof ApiException.Unreachable
+                            || cause instanceof ApiException.ServerError
+                            || cause instanceof ApiException.TooManyRequests
+                            || cause instanceof ApiException.Malformed) {
+                        // Nothing is known yet. The watch goes on meanwhile: it may be all that the server has time
+                        // for.
+                        later = runtime.after(atLeast(ANSWERED.delay(++compares, random), cause), lane, this::again);
+                    } else {
+                        unsure = false; // what is refused for good the watch will hear of itself
+                    }
+                }
+
+                private void again() {
+                    compare();
                 }
             });
             comparing = asked;

@@ -55,6 +55,7 @@ final class Children {
     }
 
     final String primaryUid;
+    private volatile boolean statusKept; // set by the key's holder, read by the primary's handler
     private volatile boolean statusInDoubt; // of the key's holder, which may use several threads
     private volatile boolean echoExpected; // set by the key's holder, taken by the primary's handler
     private volatile boolean primaryGone; // set once, by whoever finds out; read by the key's holder
@@ -79,6 +80,15 @@ final class Children {
     void doubtStatus() {
         statusInDoubt = true;
         echoExpected = true;
+    }
+
+    /** The reconciler keeps a status, so that there is a subresource for it, and only what is wanted moves the generation. */
+    void statusIsKept() {
+        statusKept = true;
+    }
+
+    boolean isStatusKept() {
+        return statusKept;
     }
 
     void statusLookedUp() {

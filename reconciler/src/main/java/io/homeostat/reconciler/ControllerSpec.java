@@ -200,7 +200,8 @@ public final class ControllerSpec<R extends HasMetadata> {
         Source<R> primary = open(
                 engine,
                 type,
-                List.of(new Wakers.OfPrimary<>(type, dispatcher.queue(), body::despite, body::gone)),
+                List.of(new Wakers.OfPrimary<>(
+                        type, dispatcher.queue(), body::countsGenerations, body::despite, body::gone)),
                 dispatcher.queue(),
                 everything);
         primaries.set(primary);
@@ -263,7 +264,7 @@ public final class ControllerSpec<R extends HasMetadata> {
         private static final class Memory {
             final Children children;
             volatile @Nullable Long failedOn; // the fingerprint it failed on for good; written by the key's holder
-            volatile @Nullable String unreadable; // the version that did not decode; written by the key's holder
+            volatile @Nullable RawObject unreadable; // what did not decode; written by the key's holder
 
             Memory(String uid) {
                 this.children = new Children(uid);
@@ -291,6 +292,12 @@ public final class ControllerSpec<R extends HasMetadata> {
         private <X extends HasMetadata> java.util.Optional<CachedObject<X>> cached(
                 ResourceType<X> child, ObjectKey key) {
             return sources.source(child.objectClass()).snapshot().get(key);
+        }
+
+        /** See {@link Wakers.OfPrimary}. */
+        boolean countsGenerations(ObjectKey key) {
+            Memory memory = memories.get(key);
+            return memory != null && memory.children.isStatusKept();
         }
 
         /** Why a change of only the status is to be looked at (see {@link Wakers.OfPrimary}); null when it is not. */
@@ -386,16 +393,14 @@ public final class ControllerSpec<R extends HasMetadata> {
                 return true;
             }
             Long failedOn = memory.failedOn;
-            return (failedOn != null && failedOn == cached.raw().fingerprint())
-                    || cached.raw().resourceVersion().equals(memory.unreadable);
+            return (failedOn != null && failedOn == cached.raw().fingerprint()) || cached.raw() == memory.unreadable;
         }
 
         private boolean isNewest(CachedObject<R> cached) {
             return sources.primary(type)
                     .peek()
                     .get(cached.key())
-                    .filter(now ->
-                            !now.raw().resourceVersion().equals(cached.raw().resourceVersion()))
+                    .filter(now -> now.raw() != cached.raw())
                     .isEmpty();
         }
 
@@ -407,7 +412,7 @@ public final class ControllerSpec<R extends HasMetadata> {
                 memory.unreadable = null;
                 return copy;
             } catch (ApiException.Undecodable unreadable) {
-                memory.unreadable = cached.raw().resourceVersion(); // before it is looked whether that is the newest
+                memory.unreadable = cached.raw(); // before it is looked whether that is the newest
                 attempt.logger()
                         .error(
                                 "this {} cannot be read and is not reconciled before its next version: {} [HS-305]",

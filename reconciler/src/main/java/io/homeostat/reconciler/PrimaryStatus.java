@@ -68,6 +68,7 @@ final class PrimaryStatus<R extends HasMetadata> {
     /** See {@link Context#updateStatus}. */
     <S> void change(Consumer<S> change) {
         changedByUser = true;
+        children.statusIsKept();
         RawObject base = base();
         R before = base.decode(type);
         R after = base.decode(type);

@@ -14,6 +14,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** The event handlers of a controller: each turns a change of a cache into keys of a queue. They run on user lanes. */
@@ -34,8 +35,7 @@ final class Wakers {
         return phase == ResourceEventHandler.Phase.INITIAL ? Priority.BACKGROUND : Priority.NORMAL;
     }
 
-    /** Whether at most status, versions and managed fields differ. The generation does not count: without a status subresource a
-     * status moves it too. */
+    /** Whether at most status, versions and managed fields differ. */
     private static boolean sameButStatus(RawObject before, RawObject after) {
         return before.fingerprint() == after.fingerprint();
     }
@@ -43,12 +43,16 @@ final class Wakers {
     /**
      * The reconciled objects themselves: anything but a change of only the status (D22). A new generation forgets failures (D8).
      *
+     * @param countsGenerations whether only what is wanted moves the generation of that object; without a status subresource a status moves
+     *     it, too. Where it does, another generation with the same wants is one that came and went while no watch told of it: nothing is to
+     *     be done, but to say in the status that it was seen
      * @param despite why a change of only the status is to be looked at all the same, in a word or two; null when it is not
      * @param gone told of each object that is gone
      */
     record OfPrimary<R extends HasMetadata>(
             ResourceType<R> type,
             WorkQueue<ObjectKey> queue,
+            Predicate<ObjectKey> countsGenerations,
             Function<CachedObject<R>, @Nullable String> despite,
             Consumer<CachedObject<R>> gone)
             implements ResourceEventHandler<R> {
@@ -60,7 +64,8 @@ final class Wakers {
 
         @Override
         public void onUpdate(CachedObject<R> before, CachedObject<R> after, Merged<R> merged) {
-            boolean same = sameButStatus(before.raw(), after.raw());
+            boolean same = sameButStatus(before.raw(), after.raw())
+                    && (before.raw().generation() == after.raw().generation() || !countsGenerations.test(after.key()));
             if (same && merged.versions() <= 1) {
                 String why = despite.apply(after);
                 if (why != null) {

@@ -87,6 +87,30 @@ class ReconcilerTest {
     }
 
     @Test
+    void generationThatCameAndWentUnseenIsAcknowledgedInTheStatus() {
+        world.start((widget, context) -> {
+            context.updateStatus((Widget.Status status) ->
+                    status.note = "generation " + widget.getMetadata().getGeneration());
+            return Result.done();
+        });
+        world.working();
+        world.widget("w", 3);
+        world.settle();
+        world.process().pause();
+        world.patch(World.WIDGETS, "w", "", "{\"spec\":{\"size\":4}}");
+        world.patch(World.WIDGETS, "w", "", "{\"spec\":{\"size\":3}}");
+        world.simulator.restart(); // its watches begin anew, and none tells what was in between
+        world.process().resume();
+        world.pass(Duration.ofSeconds(30));
+        assertThat(world.find(World.WIDGETS, "w")
+                        .orElseThrow()
+                        .<Widget>decode(World.WIDGETS)
+                        .getStatus()
+                        .note)
+                .isEqualTo("generation 3");
+    }
+
+    @Test
     void driftOfAnOwnedObjectIsRepaired() {
         started();
         world.patch(World.CONFIG_MAPS, "w", "", "{\"data\":{\"size\":\"99\"}}");
