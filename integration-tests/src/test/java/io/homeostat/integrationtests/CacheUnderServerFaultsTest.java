@@ -35,6 +35,7 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -44,6 +45,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  *
  * <p>Time is real, so that recovery times are, except where a line says how many times faster the engine's runs.
  */
+@Tag("jdk-independent") // what a server does; what it looks like to the JDK's sockets is CacheUnderFireTest's
 class CacheUnderServerFaultsTest {
     private static final String ONLY = System.getProperty("homeostat.fire", "");
     private static final Map<String, CacheUnderFire.CaughtUp> RECOVERIES = new TreeMap<>();
