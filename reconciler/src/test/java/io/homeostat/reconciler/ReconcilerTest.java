@@ -97,9 +97,10 @@ class ReconcilerTest {
         world.widget("w", 3);
         world.settle();
         world.process().pause();
+        world.simulator.restart(); // which ends the watch before anything happens …
         world.patch(World.WIDGETS, "w", "", "{\"spec\":{\"size\":4}}");
         world.patch(World.WIDGETS, "w", "", "{\"spec\":{\"size\":3}}");
-        world.simulator.restart(); // its watches begin anew, and none tells what was in between
+        world.simulator.restart(); // … and forgets what did, so that a list tells
         world.process().resume();
         world.pass(Duration.ofSeconds(30));
         assertThat(world.find(World.WIDGETS, "w")
