@@ -4,24 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.homeostat.client.ApiClient;
 import io.homeostat.core.EngineRuntime;
-import io.homeostat.core.Lane;
 import io.homeostat.core.Metrics;
-import io.homeostat.core.Registration;
-import io.homeostat.core.Task;
 import io.homeostat.informer.SharedInformers;
 import io.homeostat.virtualruntime.VirtualProcess;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
-import java.util.function.Consumer;
-import java.util.random.RandomGenerator;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -36,74 +30,25 @@ class DispatcherTest {
         world.close();
     }
 
-    /** A process that may have run out of threads. */
-    private final class Starved implements EngineRuntime {
-        @Override
-        public Task start(String name, Task.Body body) {
-            if (noThreads.get()) {
-                throw new OutOfMemoryError("unable to create native thread");
-            }
-            return process.start(name, body);
-        }
-
-        @Override
-        public Lane lane(String name) {
-            return process.lane(name);
-        }
-
-        @Override
-        public Lane userLane(String name) {
-            return process.userLane(name);
-        }
-
-        @Override
-        public Lane dedicatedLane(String name) {
-            return process.dedicatedLane(name);
-        }
-
-        @Override
-        public <T extends @Nullable Object> T await(CompletionStage<T> stage, Duration deadline) {
-            return process.await(stage, deadline);
-        }
-
-        @Override
-        public void sleep(Duration duration) {
-            process.sleep(duration);
-        }
-
-        @Override
-        public Registration after(Duration delay, Lane lane, Runnable work) {
-            return process.after(delay, lane, work);
-        }
-
-        @Override
-        public long nanos() {
-            return process.nanos();
-        }
-
-        @Override
-        public Instant wallClock() {
-            return process.wallClock();
-        }
-
-        @Override
-        public RandomGenerator random(String name) {
-            return process.random(name);
-        }
-
-        @Override
-        public Registration onFatal(Consumer<Throwable> told) {
-            return process.onFatal(told);
-        }
-
-        @Override
-        public void close() {
-            process.close();
-        }
+    /** The process, which may have run out of threads. */
+    private EngineRuntime starved() {
+        return (EngineRuntime) Proxy.newProxyInstance(
+                EngineRuntime.class.getClassLoader(),
+                new Class<?>[] {EngineRuntime.class},
+                (runtime, method, arguments) -> {
+                    if (method.getName().equals("start") && noThreads.get()) {
+                        throw new OutOfMemoryError("unable to create native thread");
+                    }
+                    try {
+                        return method.invoke(process, arguments);
+                    } catch (InvocationTargetException thrown) {
+                        throw thrown.getCause();
+                    }
+                });
     }
 
     private Dispatcher<Integer> dispatcher(Dispatcher.Body<Integer> body) {
-        EngineRuntime runtime = new Starved();
+        EngineRuntime runtime = starved();
         ApiClient client =
                 ApiClient.over(runtime, world.simulator.transport(process), ApiClient.Settings.of("dispatcher"));
         return new Dispatcher<>(
