@@ -2,10 +2,15 @@ package io.homeostat.integrationtests;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -37,6 +42,8 @@ final class Docs {
     private static final String NOT_YET = "not yet";
 
     private final Path root;
+    /** Java sources by file name; filled when first asked for. */
+    private final Map<String, List<Path>> sources = new HashMap<>();
 
     /** Checks pages of the repository at {@code root}. */
     Docs(Path root) {
@@ -209,11 +216,36 @@ final class Docs {
     }
 
     private List<Path> sources(String name) {
-        try (Stream<Path> files = Files.walk(root, 10)) {
-            return files.filter(file -> file.endsWith(name)).toList();
-        } catch (IOException e) {
-            throw new UncheckedIOException("Cannot look for " + name + " under " + root, e);
+        if (sources.isEmpty()) {
+            sources.putAll(allSources());
         }
+        return sources.getOrDefault(name, List.of());
+    }
+
+    private Map<String, List<Path>> allSources() {
+        Map<String, List<Path>> all = new HashMap<>();
+        try {
+            Files.walkFileTree(root, new SimpleFileVisitor<>() {
+                @Override
+                public FileVisitResult preVisitDirectory(Path folder, BasicFileAttributes attributes) {
+                    String name = String.valueOf(folder.getFileName());
+                    boolean built = name.equals("target") || name.startsWith(".");
+                    return built && !folder.equals(root) ? FileVisitResult.SKIP_SUBTREE : FileVisitResult.CONTINUE;
+                }
+
+                @Override
+                public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) {
+                    String name = String.valueOf(file.getFileName());
+                    if (name.endsWith(".java")) {
+                        all.computeIfAbsent(name, any -> new ArrayList<>()).add(file);
+                    }
+                    return FileVisitResult.CONTINUE;
+                }
+            });
+        } catch (IOException e) {
+            throw new UncheckedIOException("Cannot look for sources under " + root, e);
+        }
+        return all;
     }
 
     /** Links to files that are not there. */

@@ -9,8 +9,10 @@ import io.homeostat.testkit.OperatorTest;
 import io.homeostat.testkit.Tree;
 import java.time.Duration;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 
 /** What the operator, with its documented role and no more, says of an object that is not its own (D33). */
+@Tag("jdk-independent") // what a server and its collector do; MemcachedOnServersTest is the one on each JDK
 @OperatorTest(on = {Backend.SIMULATOR, Backend.REAL})
 class ForeignObjectOnServersTest {
     private static final String FOREIGN =

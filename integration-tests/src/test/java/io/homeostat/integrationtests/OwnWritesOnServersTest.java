@@ -30,11 +30,13 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 
 /**
  * What {@link OwnWritesTest} says of the simulator on virtual time, over sockets and on a real kube-apiserver: what the answer to each
  * verb holds there decides what a cache can show.
  */
+@Tag("jdk-independent") // what a server answers to writes; on each JDK OwnWritesTest and CacheUnderFireTest do the rest
 @OperatorTest(on = {Backend.SIMULATOR, Backend.REAL})
 class OwnWritesOnServersTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);

@@ -31,9 +31,11 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Tokens, client certificates and authorities that change under open watches of a real kube-apiserver: nothing is lost. */
+@Tag("jdk-independent") // what a server does with what ended; on each JDK CredentialRotationTest does the rest
 @OperatorTest(on = Backend.REAL)
 final class CredentialRotationRealServerTest {
     private static final ResourceType<ConfigMap> TYPE = ResourceType.of(ConfigMap.class);
