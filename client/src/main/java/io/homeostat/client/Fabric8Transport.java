@@ -43,16 +43,19 @@ import org.jspecify.annotations.Nullable;
  * {@code Config}'s, whose token fabric8 may refresh (and after a 401 only reads are sent again), or a {@link SocketEndpoint}'s,
  * with all that is said of those: files that are read again, plugins, one more try after a 401. fabric8's clients cannot take other
  * certificates, so changed ones are met with new clients; open streams are moved to them, and the old ones are closed
- * when the last request on them must have ended; so is the one for requests when one of them was given up unanswered. The JDK's HTTP client under it may send a GET again whose connection ended
- * without an answer; nothing but a system property of the whole JVM turns that off, and it does no harm. HTTP/1.1 on two
+ * when the last request on them must have ended; so is the one for requests when one of them was given up unanswered. What is said of a GET
+ * whose kept connection ends before its answer ({@link Transport}) the JDK's HTTP client under it does by itself, up to five times and on new
+ * connections too: nothing but a system property of the whole JVM turns that off, it does no harm, and writes it does not repeat. HTTP/1.1 on two
  * clients, one for streams and one for the rest (D23).
  *
  * <p><b>Order.</b> As {@link Transport} says. <b>Threads.</b> Requests are made on a user lane, because files may be read and a plugin
  * waited for before each; answers come on the HTTP client's threads. <b>Memory.</b> One list of buffers per demanded chunk,
  * and one in advance.
- * At most {@value #MAX_REQUESTS} requests that are no streams are under way at a time, as with {@link SocketTransport}. <b>Failure.</b> An
+ * At most {@value #MAX_REQUESTS} requests that are no streams and have not been given up are under way at a time. <b>Failure.</b> An
  * exchange that is cancelled before its status line ends at the HTTP client's own timeout of {@value #HEAD_SECONDS} s, longer than
- * the client waits unless it was told to: fabric8 has no way to end it sooner. Kept connections are the JDK's: it uses one for a write
+ * the client waits unless it was told to: fabric8 has no way to end it sooner. Its turn ends at once all the same, since on a dead path
+ * nobody else would have one until then: so there may be more connections than turns for that long, other than with {@link
+ * SocketTransport}, and a write may still leave after it was given up, though its outcome is told as unknown. Kept connections are the JDK's: it uses one for a write
  * however long it was idle, up to its own limit (1200 s on JDK 17, 30 s on later ones; {@code jdk.httpclient.keepalive.timeout}).
  */
 final class Fabric8Transport implements Transport {
@@ -329,6 +332,9 @@ final class Fabric8Transport implements Transport {
         @GuardedBy("lock")
         private @Nullable Clients asked; // while it waits for a status line
 
+        @GuardedBy("lock")
+        private boolean departed; // fabric8 has it, and it was not refused
+
         private boolean repeated; // confined to the transport's lane
 
         Pending(HttpCall call, AnswerListener listener) {
@@ -366,18 +372,19 @@ final class Fabric8Transport implements Transport {
                             null));
                     return;
                 }
-                waitFor(used);
+                if (!depart(used)) {
+                    return; // given up
+                }
                 answer = client.consumeBytes(request, this);
             } catch (Exception e) { // fabric8 throws checked exceptions past the compiler
-                fail(new TransportException(
-                        TransportException.Sent.NO,
-                        call + " to " + server + ": the request could not be prepared (" + TransportFailures.describe(e)
-                                + ")",
-                        e));
+                notPrepared(TransportException.Sent.NO, e);
                 return;
+            } catch (Error e) { // may have struck anywhere inside fabric8
+                notPrepared(sentSoFar(), e);
+                throw e;
             }
-            answer.whenComplete((response, failure) -> {
-                waitFor(null);
+            answer.whenComplete((response, failure) -> guarded(() -> {
+                arrived();
                 if (response != null && call.kind() == HttpCall.Kind.REQUEST) {
                     used.keeping().set(true);
                 }
@@ -389,15 +396,69 @@ final class Fabric8Transport implements Transport {
                     }
                     answered(response, used);
                 } else {
-                    lane.execute(() -> refused(response, used, ready)); // which reads files
+                    lane.execute(() -> guarded(() -> refused(response, used, ready))); // which reads files
                 }
-            });
+            }));
         }
 
-        private void waitFor(@Nullable Clients at) {
+        private void notPrepared(TransportException.Sent sent, Throwable why) {
+            fail(new TransportException(
+                    sent,
+                    call + " to " + server + ": the request could not be prepared (" + TransportFailures.describe(why)
+                            + ")",
+                    why));
+        }
+
+        /**
+         * Does what comes after an answer. What is thrown there would be lost in a stage that nobody has: it ends the exchange, and goes to
+         * the runtime, which knows what to do about an error of the VM (D35).
+         */
+        private void guarded(Runnable step) {
+            try {
+                step.run();
+            } catch (RuntimeException | Error e) {
+                fail(new TransportException(
+                        sentSoFar(),
+                        TransportFailures.path(call) + " to " + server + " failed: unexpected "
+                                + e.getClass().getName(),
+                        e));
+                lane.execute(() -> thrown(e));
+            }
+        }
+
+        private void thrown(Throwable thrown) {
+            if (thrown instanceof Error error) {
+                throw error;
+            }
+            throw (RuntimeException) thrown;
+        }
+
+        /** From here on bytes may have left; false when it was given up before. */
+        private boolean depart(Clients by) {
             lock.lock();
             try {
-                asked = at;
+                departed = !over;
+                asked = departed ? by : null;
+                return departed;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        private TransportException.Sent sentSoFar() {
+            lock.lock();
+            try {
+                return departed ? TransportException.Sent.MAYBE : TransportException.Sent.NO;
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        /** A status line, or a failure. */
+        private void arrived() {
+            lock.lock();
+            try {
+                asked = null;
             } finally {
                 lock.unlock();
             }
@@ -405,6 +466,7 @@ final class Fabric8Transport implements Transport {
 
         /** A 401: once more with other credentials when there are such, else it is the answer. */
         private void refused(HttpResponse<AsyncBody> response, Clients used, SocketEndpoint.Ready ready) {
+            takeBack();
             boolean others = endpoint != null && endpoint.refused(runtime, ready, call);
             if (others && !repeated) {
                 repeated = true;
@@ -412,6 +474,16 @@ final class Fabric8Transport implements Transport {
                 send();
             } else {
                 answered(response, used);
+            }
+        }
+
+        /** Refused is not done. */
+        private void takeBack() {
+            lock.lock();
+            try {
+                departed = false;
+            } finally {
+                lock.unlock();
             }
         }
 
@@ -605,12 +677,19 @@ final class Fabric8Transport implements Transport {
 
         @Override
         public void cancel() {
+            giveUp();
+        }
+
+        @Override
+        public TransportException.Sent giveUp() {
             AsyncBody abandoned;
             Clients silent;
+            TransportException.Sent left;
             lock.lock();
             try {
+                left = departed ? TransportException.Sent.MAYBE : TransportException.Sent.NO;
                 if (over) {
-                    return;
+                    return left;
                 }
                 over = true;
                 abandoned = body;
@@ -624,6 +703,7 @@ final class Fabric8Transport implements Transport {
                 lane.execute(() -> suspect(silent)); // before what is asked next, which goes over this lane, too
             }
             turn.over();
+            return left;
         }
 
         private void end() {

@@ -34,7 +34,7 @@ import tools.jackson.databind.json.JsonMapper;
  *
  * <pre>
  *   validated ── gate open, twice ──► sent ── answer ──► observers told ──► caller told
- *       │             │                 ├─ deadline, exchange cancelled ──► Unreachable / OutcomeUnknown
+ *       │             │                 ├─ deadline, exchange given up ──► Unreachable / OutcomeUnknown
  *   BadRequest    GateClosed            └─ broke off ────────────────────► Unreachable / OutcomeUnknown
  * </pre>
  *
@@ -51,7 +51,9 @@ final class HttpApiClient implements ApiClient {
      *   leaves it open (ApiErrors.ofAnswer), or that cannot be read, is an OutcomeUnknown.
      * - A delete is told as one only after the server has named the object that went or waits, or has shown on a question that it
      *   has no such object.
-     * - A write that reached the transport is never given to it again; the transport repeats what was answered 401 only.
+     * - A write that reached the transport is never given to it again; of writes the transport repeats what was answered 401 only.
+     * - A write whose deadline passes while it waits for its turn, for credentials or for a connection does not leave any more, and is
+     *   told as not sent where the transport knows that (Exchange.giveUp).
      * - If the answer of a successful write reaches this process before the deadline, every observer is told, whoever waits.
      */
 
@@ -336,12 +338,11 @@ final class HttpApiClient implements ApiClient {
             // Against the port's contract. Nobody can say how far it came.
             answer = CompletableFuture.failedFuture(brokenTransport(e));
         }
-        CompletionStage<HttpAnswer> sent = answer;
+        CompletableFuture<HttpAnswer> sent = answer.toCompletableFuture();
         Registration deadline = runtime.after(settings.requestTimeout(), lane, () -> {
-            if (!result.isDone()) {
-                sent.toCompletableFuture().cancel(false);
+            if (!result.isDone() && sent.cancel(false)) {
                 result.completeExceptionally(late(request, write != null, settings.requestTimeout()));
-            }
+            } // else it has ended, or has never left: finish() says what came of it
         });
         sent.whenComplete((got, failure) -> lane.execute(() -> {
             deadline.close();
@@ -350,7 +351,7 @@ final class HttpApiClient implements ApiClient {
         if (write == null || losesInterrupted) {
             result.whenComplete((done, failure) -> {
                 if (result.isCancelled()) { // the caller stopped waiting for a read
-                    sent.toCompletableFuture().cancel(false);
+                    sent.cancel(false);
                 }
             });
         }

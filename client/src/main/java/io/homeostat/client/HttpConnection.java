@@ -63,6 +63,7 @@ final class HttpConnection {
     private boolean firstChunk;
     private boolean ended = true;
     private boolean keepAlive;
+    private boolean heard; // a byte of the answer to the present request
 
     HttpConnection(SocketEndpoint endpoint, Addresses addresses, TlsMaterial.@Nullable Version tls) {
         this.endpoint = endpoint;
@@ -150,8 +151,18 @@ final class HttpConnection {
         return tls;
     }
 
+    /** For one request; what is read from now on is its answer. */
     OutputStream output() throws IOException {
+        heard = false;
         return open().getOutputStream();
+    }
+
+    /**
+     * Whether the other side ended the connection without a byte of the answer, so that nobody knows whether it has seen the request (RFC
+     * 9112 §9.3.1). An answer that is merely none, or that did not come in time, is another matter.
+     */
+    boolean endedBeforeItsAnswer(IOException failure) {
+        return !heard && !closed && !(failure instanceof SocketTimeoutException);
     }
 
     private Socket open() throws IOException {
@@ -466,6 +477,7 @@ final class HttpConnection {
         int read = from.read(buffer, 0, buffer.length);
         position = 0;
         limit = Math.max(read, 0);
+        heard |= read > 0;
         return read;
     }
 }

@@ -22,7 +22,7 @@ import java.util.concurrent.locks.ReentrantLock;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@link Transport} over sockets of its own: one blocking HTTP/1.1 exchange per task (D26). Nothing in it repeats a request,
+ * {@link Transport} over sockets of its own: one blocking HTTP/1.1 exchange per task (D26). Nothing in it repeats a write,
  * follows a redirect, or keeps more than one buffer of an answer.
  *
  * <p><b>Order.</b> As {@link Transport} says. <b>Threads.</b> Each exchange runs on a task, which connects, writes, reads, and
@@ -31,8 +31,9 @@ import org.jspecify.annotations.Nullable;
  * waits for demand does not count. <b>Memory.</b> A buffer of 16 KiB for each
  * open connection; a chunk is what one read gave. <b>Failure.</b> Until the first byte of the request is written a failure says {@link
  * TransportException.Sent#NO}. Connections of streams are closed at their end; those of other requests are kept for {@value
- * #IDLE_SECONDS} s, and each is looked at before it is used again: one that the server closed meanwhile is not used. TCP keep-alive
- * ends a connection whose path is dead within 30 s (D9a).
+ * #IDLE_SECONDS} s, and each is looked at before it is used again: one that the server closed meanwhile is not used. One that it closes at that very moment
+ * cannot be told from one that it closed with the request in hand: a read is then sent once more, on a new connection (RFC 9112 §9.3.1); a
+ * write is not. TCP keep-alive ends a connection whose path is dead within 30 s (D9a).
  */
 final class SocketTransport implements Transport {
     /*
@@ -185,6 +186,11 @@ final class SocketTransport implements Transport {
 
     /** A request was given up without an answer: where one path is dead, those beside it may be, so that none is used again. */
     private void suspect() {
+        addresses.forget();
+        dropIdle();
+    }
+
+    private void dropIdle() {
         List<HttpConnection> kept = new ArrayList<>();
         lock.lock();
         try {
@@ -195,7 +201,6 @@ final class SocketTransport implements Transport {
         } finally {
             lock.unlock();
         }
-        addresses.forget();
         kept.forEach(this::discard);
     }
 
@@ -274,7 +279,7 @@ final class SocketTransport implements Transport {
          * Invariants
          * - Listener calls come from run() only, so they never overlap; none follows the last one.
          * - After cancel() the connection is closed, or will not be used: run() looks at `cancelled` under the lock before it
-         *   attaches one.
+         *   attaches one, and again before it sends.
          */
         private final HttpCall call;
         private final AnswerListener listener;
@@ -296,8 +301,11 @@ final class SocketTransport implements Transport {
         @GuardedBy("mine")
         private boolean moved; // its connection is being replaced
 
+        @GuardedBy("mine")
+        private boolean sent; // a byte may have left that was not refused
+
         private @Nullable HttpConnection held; // confined to run(), which closes it or keeps it
-        private boolean sent; // confined to run()
+        private boolean repeated; // confined to run(): a kept connection ended before its answer began
         private volatile boolean
                 waiting; // volatile: set by run(), read by cancel(): the request is out, its answer is not in
 
@@ -314,6 +322,10 @@ final class SocketTransport implements Transport {
             } catch (IllegalStateException e) {
                 fail(new IOException("the runtime is closed", e));
                 return false;
+            } catch (RuntimeException | Error e) {
+                fail(new IOException(
+                        "no thread could be started for it (" + e.getClass().getName() + ")", e));
+                throw e; // the VM's, mostly: whoever began this passes it to the runtime
             }
         }
 
@@ -377,35 +389,64 @@ final class SocketTransport implements Transport {
             for (int attempt = 1; ; attempt++) {
                 SocketEndpoint.Ready ready = endpoint.ready(runtime);
                 use(ready.tls());
-                byte[] request = endpoint.request(call, ready);
-                HttpConnection used = connect(ready);
-                if (used == null) {
+                Accepted answer = answer(ready, endpoint.request(call, ready));
+                if (answer == null || isCancelled()) {
                     return null;
                 }
-                HttpConnection.Head head = send(used, request);
-                if (isCancelled()) {
-                    return null;
-                }
+                HttpConnection used = answer.connection();
+                HttpConnection.Head head = answer.head();
                 if (head.status() != 401) {
                     endpoint.accepted(ready);
-                    return new Accepted(used, head);
+                    return answer;
                 }
                 boolean others = endpoint.refused(runtime, ready, call);
                 if (attempt > 1 || !others) {
-                    return new Accepted(used, head);
+                    return answer;
                 }
-                detach();
-                held = null;
-                discard(used);
-                sent = false; // refused is not done
+                letGo(used);
+                takeBack();
             }
         }
 
-        private @Nullable HttpConnection connect(SocketEndpoint.Ready ready) throws IOException {
+        /** One request and the head of its answer, a read that met the end of a kept connection after a second; null when cancelled. */
+        private @Nullable Accepted answer(SocketEndpoint.Ready ready, byte[] request) throws IOException {
+            HttpConnection kept =
+                    call.kind() == HttpCall.Kind.REQUEST && !repeated && !isClosed() ? reuse(call, ready.tls()) : null;
+            HttpConnection used = connect(ready, kept);
+            if (used == null) {
+                return null;
+            }
+            try {
+                return new Accepted(used, send(used, request));
+            } catch (IOException e) {
+                boolean asked = kept != null && waiting && used.endedBeforeItsAnswer(e);
+                if (!asked || !call.method().equals("GET") || isCancelled()) {
+                    throw e;
+                }
+                repeated = true;
+                waiting = false;
+                letGo(used);
+                dropIdle(); // whoever closes one kept connection may be closing all, and a write finds out too late
+                HttpConnection fresh = connect(ready, null);
+                return fresh == null ? null : new Accepted(fresh, send(fresh, request));
+            }
+        }
+
+        private void letGo(HttpConnection used) {
+            detach();
+            held = null;
+            discard(used);
+        }
+
+        /** @param reused null for a new connection */
+        private @Nullable HttpConnection connect(SocketEndpoint.Ready ready, @Nullable HttpConnection reused)
+                throws IOException {
             if (isClosed()) {
+                if (reused != null) {
+                    discard(reused);
+                }
                 throw new IOException("the transport is closed");
             }
-            HttpConnection reused = call.kind() == HttpCall.Kind.REQUEST ? reuse(call, ready.tls()) : null;
             HttpConnection used = reused != null ? reused : endpoint.unconnected(ready, addresses);
             boolean mayUse = attach(used);
             if (!mayUse || (reused == null && !register(used))) {
@@ -430,7 +471,9 @@ final class SocketTransport implements Transport {
             if (refusal.isPresent()) {
                 throw new IOException("it was refused: " + refusal.get());
             }
-            sent = true;
+            if (!depart()) {
+                throw new IOException("it was given up");
+            }
             waiting = true; // before the write: whoever gives the request up may have seen it arrive
             HttpConnection.Head head = null;
             try {
@@ -525,12 +568,19 @@ final class SocketTransport implements Transport {
 
         @Override
         public void cancel() {
+            giveUp();
+        }
+
+        @Override
+        public TransportException.Sent giveUp() {
             HttpConnection abandoned;
+            TransportException.Sent left;
             mine.lock();
             try {
                 cancelled = true;
                 abandoned = connection;
                 connection = null;
+                left = sent ? TransportException.Sent.MAYBE : TransportException.Sent.NO;
             } finally {
                 mine.unlock();
             }
@@ -542,6 +592,37 @@ final class SocketTransport implements Transport {
             }
             wake(0);
             turn.leave(); // run() ends the turn, once it has begun: until then there are its thread and connection
+            return left;
+        }
+
+        /** From here on bytes may have left; false when it was given up before. */
+        private boolean depart() {
+            mine.lock();
+            try {
+                sent = !cancelled;
+                return sent;
+            } finally {
+                mine.unlock();
+            }
+        }
+
+        /** Refused is not done. */
+        private void takeBack() {
+            mine.lock();
+            try {
+                sent = false;
+            } finally {
+                mine.unlock();
+            }
+        }
+
+        private TransportException.Sent sentSoFar() {
+            mine.lock();
+            try {
+                return sent ? TransportException.Sent.MAYBE : TransportException.Sent.NO;
+            } finally {
+                mine.unlock();
+            }
         }
 
         /** Gives the connection up for one with newer certificates; what was read is delivered, and then the end. */
@@ -615,7 +696,7 @@ final class SocketTransport implements Transport {
         private void fail(IOException cause) {
             if (finish()) {
                 listener.failed(new TransportException(
-                        sent ? TransportException.Sent.MAYBE : TransportException.Sent.NO,
+                        sentSoFar(),
                         TransportFailures.path(call) + " to " + endpoint.name() + " failed: "
                                 + TransportFailures.describe(cause),
                         cause));

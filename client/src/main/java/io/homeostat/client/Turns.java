@@ -13,7 +13,8 @@ import java.util.function.BooleanSupplier;
  * Lets so many things be under way at a time; what comes beyond waits.
  *
  * <p><b>Order.</b> As entered. <b>Threads.</b> Any; what begins does so on the thread that entered, or on the one that made room, without a
- * lock. <b>Memory.</b> An entry for each turn that waits or is taken. <b>Failure.</b> A turn that does not begin makes room at once.
+ * lock. <b>Memory.</b> An entry for each turn that waits or is taken. <b>Failure.</b> A turn that does not begin makes room at once; what its beginning throws is thrown on when all that may begin have been
+ * begun.
  */
 final class Turns {
     /*
@@ -84,20 +85,22 @@ final class Turns {
     /**
      * A turn that has not been entered.
      *
-     * @param begin starts it, without blocking; false when it cannot be started, and has been told so
+     * @param begin starts it, without blocking; false when it cannot be started, and has been told so; throws when that is a defect or the
+     *     VM's, which it has been told, too
      */
     Turn turn(BooleanSupplier begin) {
         return new Turn(begin);
     }
 
     private void beginWhatMay() {
+        Throwable broken = null;
         while (true) {
             Turn next;
             lock.lock();
             try {
                 Iterator<Turn> first = waiting.iterator();
                 if (taken.size() >= most || !first.hasNext()) {
-                    return;
+                    break;
                 }
                 next = first.next();
                 first.remove();
@@ -108,16 +111,23 @@ final class Turns {
             boolean begun = false;
             try {
                 begun = next.begin.getAsBoolean();
-            } finally {
-                if (!begun) {
-                    lock.lock();
-                    try {
-                        taken.remove(next);
-                    } finally {
-                        lock.unlock();
-                    }
+            } catch (RuntimeException | Error e) {
+                broken = e; // said when those behind it have had their turn: who makes room for them is here
+            }
+            if (!begun) {
+                lock.lock();
+                try {
+                    taken.remove(next);
+                } finally {
+                    lock.unlock();
                 }
             }
+        }
+        if (broken instanceof Error error) {
+            throw error;
+        }
+        if (broken instanceof RuntimeException defect) {
+            throw defect;
         }
     }
 }

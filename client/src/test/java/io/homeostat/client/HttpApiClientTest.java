@@ -191,6 +191,22 @@ class HttpApiClientTest {
     }
 
     @Test
+    void writeWhoseTimeIsOverWhileItWaitsToLeaveIsToldAsNotSent() {
+        ScriptedServer server = server(peer -> peer.queued = true);
+        ApiClient client = client(server);
+
+        assertThat(failure(client.create(CONFIG_MAPS, KEY, JSON)))
+                .isInstanceOf(ApiException.Unreachable.class)
+                .hasMessageContaining("not sent")
+                .hasMessageContaining("before it could leave");
+        assertThat(failure(client.delete(CONFIG_MAPS, KEY, ApiClient.Delete.ANY)))
+                .isInstanceOf(ApiException.Unreachable.class);
+        assertThat(server.peers).hasSize(2).allSatisfy(peer -> assertThat(peer.cancelled)
+                .isTrue());
+        assertThat(world.now()).isBetween(Duration.ofSeconds(60), Duration.ofSeconds(61));
+    }
+
+    @Test
     void lostAnswerOfAWriteIsUnknownUnlessNothingWasSent() {
         ScriptedServer server = server(peer -> peer.fail(
                 peer.call.method().equals("POST") ? TransportException.Sent.NO : TransportException.Sent.MAYBE));

@@ -11,7 +11,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
 /** Writes down what a transport says, and checks that it keeps to the order it promises. */
-final class Recorder implements Transport.AnswerListener {
+class Recorder implements Transport.AnswerListener {
     private final CountDownLatch head = new CountDownLatch(1);
     private final CountDownLatch over = new CountDownLatch(1);
     private final AtomicBoolean inside = new AtomicBoolean();

@@ -50,6 +50,7 @@ final class ScriptedServer implements Transport {
         private @Nullable Runnable last;
         private long demanded;
         boolean cancelled;
+        boolean queued; // set by the test: nothing has left yet
 
         Peer(HttpCall call, AnswerListener listener) {
             this.call = call;
@@ -75,6 +76,12 @@ final class ScriptedServer implements Transport {
         @Override
         public void cancel() {
             cancelled = true;
+        }
+
+        @Override
+        public TransportException.Sent giveUp() {
+            cancel();
+            return queued ? TransportException.Sent.NO : TransportException.Sent.MAYBE;
         }
 
         Peer head(int status, String... headers) {

@@ -1,11 +1,14 @@
 package io.homeostat.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Headers;
 import io.homeostat.core.HttpCall;
 import io.homeostat.core.Transport;
 import io.homeostat.core.TransportException;
+import java.lang.reflect.Proxy;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.List;
@@ -146,11 +149,64 @@ class SocketTransportTest extends TransportContract {
         assertThat(server.connections()).isEqualTo(2);
     }
 
-    private static void awaitNoConnection(WireServer server) {
-        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
-        while (server.openConnections() > 0 && System.nanoTime() < end) {
-            Thread.onSpinWait();
-        }
+    @Test
+    void readWhoseSecondConnectionEndsTooIsToldAsUnreachable() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            if (connection.number() == 1) {
+                connection.write(WireServer.answer(200, "{}"));
+                connection.request();
+            }
+        });
+        Transport transport = transport(server);
+        all(transport, get()).awaitOver();
+        ApiClient client = ApiClient.over(runtime, transport, ApiClient.Settings.of("test/1"));
+
+        assertThat(client.get(
+                        ResourceType.of(io.fabric8.kubernetes.api.model.ConfigMap.class),
+                        new ObjectKey("default", "a")))
+                .failsWithin(java.time.Duration.ofSeconds(20))
+                .withThrowableThat()
+                .havingCause()
+                .isInstanceOf(ApiException.Unreachable.class);
+
+        assertThat(server.requests()).hasSize(3);
+        assertThat(server.connections()).isEqualTo(2);
+    }
+
+    @Test
+    void readWhoseAnswerHadBegunIsNotAskedAgain() throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.answer(200, "{}"));
+            connection.request();
+            connection.write("HTTP/1.1 2");
+        });
+        Transport transport = transport(server);
+        all(transport, get()).awaitOver();
+
+        Recorder second = all(transport, get()).awaitOver();
+
+        assertThat(second.failure()).isNotNull();
+        assertThat(server.requests()).hasSize(2);
+    }
+
+    @Test
+    void readThatIsRefusedBeforeItLeavesIsNotAskedAgain() throws Exception {
+        WireServer server = answering(WireServer.answer(200, "{}"));
+        Transport transport = transport(server);
+        all(transport, get()).awaitOver();
+        Recorder second = new Recorder() {
+            @Override
+            public java.util.Optional<String> refusal() {
+                return java.util.Optional.of("closed");
+            }
+        };
+
+        transport.open(get(), second).demand(1);
+
+        assertThat(second.awaitOver().sent()).isEqualTo(TransportException.Sent.NO);
+        assertThat(server.connections()).isEqualTo(1);
     }
 
     @Test
@@ -199,6 +255,25 @@ class SocketTransportTest extends TransportContract {
         transport(server).open(stream(), failing).demand(1);
 
         assertThat(told.get(20, TimeUnit.SECONDS)).hasRootCauseInstanceOf(AssertionError.class);
+    }
+
+    @Test
+    void requestForWhichThereIsNoThreadIsToldSoAtOnce() throws Exception {
+        EngineRuntime exhausted = (EngineRuntime) Proxy.newProxyInstance(
+                EngineRuntime.class.getClassLoader(), new Class<?>[] {EngineRuntime.class}, (proxy, method, given) -> {
+                    if (method.getName().equals("start")) {
+                        throw new OutOfMemoryError("unable to create native thread");
+                    }
+                    return method.invoke(runtime, given);
+                });
+        Recorder answer = new Recorder();
+        Transport transport = new SocketTransport(
+                exhausted, new SocketEndpoint("127.0.0.1", 1, "", null, "", new Credentials(List.of(), null)));
+
+        assertThatThrownBy(() -> transport.open(write("POST"), answer)).isInstanceOf(OutOfMemoryError.class);
+
+        assertThat(answer.awaitOver().sent()).isEqualTo(TransportException.Sent.NO);
+        transport.close();
     }
 
     @Test

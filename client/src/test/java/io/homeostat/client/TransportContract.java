@@ -12,6 +12,8 @@ import java.net.ServerSocket;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
@@ -259,7 +261,7 @@ abstract class TransportContract {
         }
         Recorder stream = all(transport, stream());
         stream.awaitBytes(2);
-        exchange.cancel();
+        assertThat(exchange.giveUp()).isEqualTo(TransportException.Sent.NO);
         assertThat(server.requests().stream().filter(each -> !each.line().contains("watch=true")))
                 .hasSize(64);
 
@@ -273,6 +275,88 @@ abstract class TransportContract {
         }
         assertThat(server.requests()).noneMatch(each -> each.line().startsWith("DELETE"));
         assertThat(givenUp.isOver()).isFalse();
+    }
+
+    @Test
+    void requestThatIsGivenUpDirectlyBeforeItLeavesDoesNotLeave() throws Exception {
+        WireServer server = answering(WireServer.answer(200, "{}"));
+        Transport transport = transport(server);
+        CompletableFuture<Transport.Exchange> opened = new CompletableFuture<>();
+        CompletableFuture<TransportException.Sent> sent = new CompletableFuture<>();
+        Recorder recorder = new Recorder() {
+            @Override
+            public Optional<String> refusal() {
+                sent.complete(opened.join().giveUp());
+                return Optional.empty();
+            }
+        };
+
+        opened.complete(transport.open(write("POST"), recorder));
+
+        assertThat(sent.get(20, TimeUnit.SECONDS)).isEqualTo(TransportException.Sent.NO);
+        assertThat(all(transport, get()).awaitOver().status()).isEqualTo(200);
+        assertThat(server.requests()).noneMatch(each -> each.line().startsWith("POST"));
+        assertThat(recorder.isOver()).isFalse();
+    }
+
+    @Test
+    void requestThatIsGivenUpWithTheServerMayHaveBeenDone() throws Exception {
+        CountDownLatch asked = new CountDownLatch(1);
+        WireServer server = server(connection -> {
+            connection.request();
+            asked.countDown();
+            connection.awaitClose();
+        });
+        Transport.Exchange exchange = transport(server).open(write("POST"), new Recorder());
+        assertThat(asked.await(20, TimeUnit.SECONDS)).isTrue();
+
+        assertThat(exchange.giveUp()).isEqualTo(TransportException.Sent.MAYBE);
+        assertThat(exchange.giveUp()).isEqualTo(TransportException.Sent.MAYBE);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"refusal", "head"})
+    void errorOfTheVmEndsTheExchangeAndReachesTheRuntime(String where) throws Exception {
+        WireServer server = answering(WireServer.answer(200, "{}"));
+        CompletableFuture<Throwable> fatal = new CompletableFuture<>();
+        CompletableFuture<TransportException> told = new CompletableFuture<>();
+        Transport.AnswerListener failing = new Transport.AnswerListener() {
+            @Override
+            public Optional<String> refusal() {
+                return thrownAt("refusal", Optional.empty());
+            }
+
+            @Override
+            public void head(int status, Headers headers) {
+                thrownAt("head", status);
+            }
+
+            private <T> T thrownAt(String here, T otherwise) {
+                if (here.equals(where)) {
+                    throw new OutOfMemoryError("stands for the VM's");
+                }
+                return otherwise;
+            }
+
+            @Override
+            public void chunk(byte[] bytes) {}
+
+            @Override
+            public void end() {}
+
+            @Override
+            public void failed(TransportException cause) {
+                told.complete(cause);
+            }
+        };
+        try (io.homeostat.core.Registration hook = runtime.onFatal(fatal::complete)) {
+            transport(server).open(write("POST"), failing).demand(1);
+
+            assertThat(fatal.get(20, TimeUnit.SECONDS)).isInstanceOf(OutOfMemoryError.class);
+            assertThat(told.get(20, TimeUnit.SECONDS).sent())
+                    .isEqualTo(where.equals("refusal") ? TransportException.Sent.NO : TransportException.Sent.MAYBE);
+            assertThat(server.requests()).hasSize(where.equals("refusal") ? 0 : 1);
+        }
     }
 
     @Test
@@ -472,6 +556,111 @@ abstract class TransportContract {
                 assertThat(seen).isLessThanOrEqualTo(1);
             }
         }
+    }
+
+    /** Answers the first request of its first connection, and does this with the second; others are answered. */
+    private WireServer endingTheFirstConnection(boolean reset) throws IOException {
+        return server(connection -> {
+            while (connection.request() != null) {
+                if (connection.number() == 1 && connection.served() == 2) {
+                    if (reset) {
+                        connection.reset();
+                    }
+                    return;
+                }
+                connection.write(WireServer.answer(200, "{}"));
+            }
+        });
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void readOnAKeptConnectionThatEndsWithTheRequestInHandIsAnsweredOnAnother(boolean reset) throws Exception {
+        WireServer server = endingTheFirstConnection(reset);
+        Transport transport = transport(server);
+        all(transport, get()).awaitOver();
+
+        Recorder second = all(transport, get()).awaitOver();
+
+        assertThat(second.failure()).isNull();
+        assertThat(second.body()).isEqualTo("{}");
+        assertThat(server.connections()).isEqualTo(2);
+        assertThat(server.requests()).hasSize(3);
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void readOnAKeptConnectionThatEndsBeforeTheRequestArrivesIsAnsweredOnAnother(boolean reset) throws Exception {
+        CountDownLatch end = new CountDownLatch(1);
+        WireServer server = server(connection -> {
+            while (connection.request() != null) {
+                connection.write(WireServer.answer(200, "{}"));
+                if (connection.number() == 1) {
+                    await(end);
+                    if (reset) {
+                        connection.reset();
+                    }
+                    return;
+                }
+            }
+        });
+        Transport transport = transport(server);
+        all(transport, get()).awaitOver();
+        Recorder second = new Recorder() {
+            @Override
+            public Optional<String> refusal() { // asked when the connection has been looked at
+                end.countDown();
+                awaitNoConnection(server);
+                return Optional.empty();
+            }
+        };
+
+        transport.open(get(), second).demand(1);
+
+        assertThat(second.awaitOver().failure()).isNull();
+        assertThat(server.connections()).isEqualTo(2);
+        assertThat(server.requests()).hasSize(2);
+    }
+
+    static void await(CountDownLatch latch) throws IOException {
+        try {
+            latch.await(20, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            throw new IOException(e);
+        }
+    }
+
+    static void awaitNoConnection(WireServer server) {
+        long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(10);
+        while (server.openConnections() > 0 && System.nanoTime() < end) {
+            Thread.onSpinWait();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void writeOnAKeptConnectionThatEndsWithTheRequestInHandIsSentOnceAndItsOutcomeUnknown(boolean reset)
+            throws Exception {
+        WireServer server = endingTheFirstConnection(reset);
+        Transport transport = transport(server);
+        all(transport, get()).awaitOver();
+        ApiClient client = ApiClient.over(runtime, transport, ApiClient.Settings.of("test/1"));
+
+        assertThat(client.patch(
+                        ResourceType.of(io.fabric8.kubernetes.api.model.ConfigMap.class),
+                        new ObjectKey("default", "a"),
+                        "",
+                        ApiClient.PatchKind.MERGE,
+                        "{}".getBytes(StandardCharsets.UTF_8)))
+                .failsWithin(java.time.Duration.ofSeconds(20))
+                .withThrowableThat()
+                .havingCause()
+                .isInstanceOf(ApiException.OutcomeUnknown.class);
+
+        assertThat(server.requests()).hasSize(2);
+        assertThat(all(transport, get()).awaitOver().failure()).isNull(); // nothing is left that would send it again
+        assertThat(server.requests().stream().filter(each -> each.line().startsWith("PATCH")))
+                .hasSize(1);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package io.homeostat.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -58,5 +59,40 @@ class TurnsTest {
         first.over();
 
         assertThat(begun).containsExactly("a", "b", "c");
+    }
+
+    @Test
+    void turnWhoseBeginningThrowsMakesRoomAndStrandsNobody() {
+        Turns.Turn first = enter("a");
+        enter("b");
+        turns.turn(() -> {
+                    throw new OutOfMemoryError("unable to create native thread");
+                })
+                .enter();
+        enter("c");
+        Turns.Turn last = turns.turn(() -> begun.add("d"));
+        last.enter();
+
+        assertThatThrownBy(first::over).isInstanceOf(OutOfMemoryError.class);
+        assertThat(begun).containsExactly("a", "b", "c");
+
+        last.over();
+        enter("e").over();
+        assertThat(begun).containsExactly("a", "b", "c");
+    }
+
+    @Test
+    void turnWhoseBeginningThrowsTakesNoRoom() {
+        for (int i = 0; i < 3; i++) {
+            Turns.Turn broken = turns.turn(() -> {
+                throw new IllegalArgumentException("a defect");
+            });
+            assertThatThrownBy(broken::enter).isInstanceOf(IllegalArgumentException.class);
+        }
+
+        enter("a");
+        enter("b");
+
+        assertThat(begun).containsExactly("a", "b");
     }
 }

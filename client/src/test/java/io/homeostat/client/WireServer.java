@@ -140,6 +140,7 @@ final class WireServer implements AutoCloseable {
         private final int number;
         private final InputStream in;
         private final OutputStream out;
+        private int served;
 
         Connection(Socket client, int number) throws IOException {
             this.client = client;
@@ -150,6 +151,11 @@ final class WireServer implements AutoCloseable {
 
         int number() {
             return number;
+        }
+
+        /** How many requests have come over it. */
+        int served() {
+            return served;
         }
 
         /** The common name of the client's certificate, {@code ""} for none. */
@@ -192,6 +198,7 @@ final class WireServer implements AutoCloseable {
             String body = new String(in.readNBytes(length), StandardCharsets.UTF_8);
             Request request = new Request(head.substring(0, head.indexOf("\r\n")), head.toString(), body, number);
             requests.add(request);
+            served++;
             return request;
         }
 

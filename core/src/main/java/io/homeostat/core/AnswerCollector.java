@@ -32,28 +32,36 @@ final class AnswerCollector implements Transport.AnswerListener {
     private final String what;
     private final int maxBytes;
     private final Supplier<Optional<String>> refusal;
-    private final CompletableFuture<HttpAnswer> answer;
+    private final Answer answer = new Answer();
     private final AtomicReference<Transport.@Nullable Exchange> exchange = new AtomicReference<>();
     private final List<byte[]> chunks = new ArrayList<>(); // confined: calls on one listener never overlap
     private int size; // confined like chunks
     private int status; // confined like chunks
     private Headers headers = Headers.NONE; // confined like chunks
 
-    private AnswerCollector(
-            String what, int maxBytes, Supplier<Optional<String>> refusal, CompletableFuture<HttpAnswer> answer) {
+    private AnswerCollector(String what, int maxBytes, Supplier<Optional<String>> refusal) {
         this.what = what;
         this.maxBytes = maxBytes;
         this.refusal = refusal;
-        this.answer = answer;
+    }
+
+    /** What the caller gets: cancelling it tells whether the request had left. */
+    private final class Answer extends CompletableFuture<HttpAnswer> {
+        @Override
+        public boolean cancel(boolean mayInterruptIfRunning) {
+            if (isDone() || giveUp() != TransportException.Sent.NO) {
+                return super.cancel(mayInterruptIfRunning);
+            }
+            completeExceptionally(new TransportException(
+                    TransportException.Sent.NO, what + ": it was given up before it could leave", null));
+            return false;
+        }
     }
 
     static CompletionStage<HttpAnswer> collect(
-            Transport transport,
-            HttpCall call,
-            int maxBytes,
-            Supplier<Optional<String>> refusal,
-            CompletableFuture<HttpAnswer> answer) {
-        AnswerCollector collector = new AnswerCollector(call.method() + " " + call.target(), maxBytes, refusal, answer);
+            Transport transport, HttpCall call, int maxBytes, Supplier<Optional<String>> refusal) {
+        AnswerCollector collector = new AnswerCollector(call.method() + " " + call.target(), maxBytes, refusal);
+        CompletableFuture<HttpAnswer> answer = collector.answer;
         Transport.Exchange exchange = transport.open(call, collector);
         if (collector.exchange.compareAndSet(null, exchange)) {
             // Whoever completes the stage in our place, by cancelling it or with a time limit, gives the exchange up.
@@ -121,10 +129,8 @@ final class AnswerCollector implements Transport.AnswerListener {
         return body;
     }
 
-    private void giveUp() {
+    private TransportException.Sent giveUp() {
         Transport.Exchange open = exchange.getAndSet(FINISHED);
-        if (open != null) {
-            open.cancel();
-        }
+        return open == null ? TransportException.Sent.MAYBE : open.giveUp();
     }
 }

@@ -1,7 +1,6 @@
 package io.homeostat.core;
 
 import java.util.Optional;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Supplier;
 
@@ -9,8 +8,9 @@ import java.util.function.Supplier;
  * The one way to an API server: HTTP requests and answers as raw headers and bytes, bodies as streams of chunks.
  *
  * <p>A transport adds authentication and the server's address, and nothing else: it does not retry, redirect, decompress, cache or
- * time out, with two exceptions that belong to authentication. A call that is answered 401 may be sent once more, with credentials
- * that were read anew and are others by then: the server looks at who asks before it does anything, so nothing is done twice. And a
+ * time out, with three exceptions. A call that is answered 401 may be sent once more, with credentials
+ * that were read anew and are others by then: the server looks at who asks before it does anything, so nothing is done twice. A {@code GET}
+ * whose kept connection ended before a byte of its answer may be sent once more on another one (RFC 9112 §9.3.1); a write never is. And a
  * {@link HttpCall.Kind#STREAM} may be told {@link AnswerListener#end} after any chunk, inside a frame too, because client certificates or authorities
  * have changed and it has to move to a new connection: whoever watches goes on from the last version, as after any end. Faults, metrics and traces hook in by decorating this interface, and pass
  * {@link AnswerListener#refusal} on: through it the write gate is asked.
@@ -34,7 +34,8 @@ public interface Transport extends AutoCloseable {
      * Sends {@code call} and collects the whole answer.
      *
      * @param maxBytes the largest body accepted, as on the wire; beyond it the exchange is cancelled and the stage fails
-     * @return completes with any HTTP status; fails with {@link TransportException} only
+     * @return completes with any HTTP status; fails with {@link TransportException} only. Cancelling it gives the exchange up; of one that
+     *     has not left, and will not, it then fails with {@link TransportException.Sent#NO} instead of being cancelled
      */
     default CompletionStage<HttpAnswer> send(HttpCall call, int maxBytes) {
         return send(call, maxBytes, Optional::empty);
@@ -46,7 +47,7 @@ public interface Transport extends AutoCloseable {
      * @param refusal as {@link AnswerListener#refusal}
      */
     default CompletionStage<HttpAnswer> send(HttpCall call, int maxBytes, Supplier<Optional<String>> refusal) {
-        return AnswerCollector.collect(this, call, maxBytes, refusal, new CompletableFuture<>());
+        return AnswerCollector.collect(this, call, maxBytes, refusal);
     }
 
     /** A request under way. Any thread may call it. */
@@ -57,6 +58,17 @@ public interface Transport extends AutoCloseable {
 
         /** Gives the exchange up. At most one callback that is already under way still arrives. Idempotent. */
         void cancel();
+
+        /**
+         * {@link #cancel}, for whoever has to know what it came to.
+         *
+         * @return {@link TransportException.Sent#NO} when no byte of the request has left, and none will; a transport that cannot tell says
+         *     {@link TransportException.Sent#MAYBE}, as this does
+         */
+        default TransportException.Sent giveUp() {
+            cancel();
+            return TransportException.Sent.MAYBE;
+        }
     }
 
     /** Receives an answer. */

@@ -19,6 +19,7 @@ final class AnswerCollectorTest {
         private @Nullable AnswerListener listener;
         private long demanded;
         private int cancelled;
+        private TransportException.Sent sent = TransportException.Sent.MAYBE;
 
         Scripted() {
             this(listener -> {});
@@ -41,6 +42,12 @@ final class AnswerCollectorTest {
                 @Override
                 public void cancel() {
                     cancelled++;
+                }
+
+                @Override
+                public TransportException.Sent giveUp() {
+                    cancel();
+                    return sent;
                 }
             };
         }
@@ -150,6 +157,20 @@ final class AnswerCollectorTest {
         transport.listener().chunk(new byte[2]);
         transport.listener().end();
         assertThat(answer).isCancelled();
+    }
+
+    @Test
+    void cancelledAnswerWhoseRequestHadNotLeftFailsAndSaysSo() {
+        Scripted transport = new Scripted();
+        transport.sent = TransportException.Sent.NO;
+        CompletableFuture<HttpAnswer> answer = send(transport, 10);
+
+        assertThat(answer.cancel(true)).isFalse();
+
+        assertThat(failureOf(answer).sent()).isEqualTo(TransportException.Sent.NO);
+        assertThat(transport.cancelled).isEqualTo(1);
+        assertThat(answer.cancel(true)).isFalse();
+        assertThat(transport.cancelled).isEqualTo(1);
     }
 
     @Test

@@ -148,7 +148,7 @@ public final class FaultTransport implements Transport {
         @Override
         public void cancel() {
             if (!over.getAndSet(true)) {
-                lane.execute(this::giveUp);
+                lane.execute(this::cancelUpstream);
             }
         }
 
@@ -157,7 +157,7 @@ public final class FaultTransport implements Transport {
             return listener.refusal();
         }
 
-        private void giveUp() {
+        private void cancelUpstream() {
             if (upstream != null) {
                 upstream.cancel();
             }
@@ -229,7 +229,7 @@ public final class FaultTransport implements Transport {
             if (how == FaultAction.End.SILENCE) {
                 silent = true; // the server goes on talking to nobody
             } else if (!over.getAndSet(true)) {
-                giveUp();
+                cancelUpstream();
                 if (how == FaultAction.End.END) {
                     listener.end();
                 } else {
