@@ -787,9 +787,8 @@ final class Reflector {
                                         + " s; another watch is opened when it does"));
                 succeed(new Answer(this::open));
             } else if (doubtLater == null) {
-                // It was busy until a moment ago. The server may answer the next question, over a connection of its
-                // own, and nobody look
-                // again; so this stream is looked at once more, unless it speaks.
+                // It spoke a moment ago. The next question goes over another connection, may have its answer, and then
+                // nobody looks again: so it is looked at once more, unless it speaks.
                 long asOf = heardAt;
                 doubtLater = runtime.after(Heartbeat.PATIENCE.minusNanos(quiet), lane, () -> {
                     doubtLater = null;
