@@ -1,7 +1,6 @@
 package io.homeostat.client;
 
 import io.homeostat.core.Stable;
-import java.util.Comparator;
 
 /**
  * Namespace and name of an object; the order is by namespace, then name.
@@ -11,9 +10,6 @@ import java.util.Comparator;
  */
 @Stable
 public record ObjectKey(String namespace, String name) implements Comparable<ObjectKey> {
-    private static final Comparator<ObjectKey> ORDER =
-            Comparator.comparing(ObjectKey::namespace).thenComparing(ObjectKey::name);
-
     /** Refuses an empty name. Whether a name may stand in a path is checked where paths are made. */
     public ObjectKey {
         if (name.isEmpty()) {
@@ -28,7 +24,8 @@ public record ObjectKey(String namespace, String name) implements Comparable<Obj
 
     @Override
     public int compareTo(ObjectKey other) {
-        return ORDER.compare(this, other);
+        // Stores compare keys all the time; most have the namespace in common, and it is interned.
+        return namespace.equals(other.namespace) ? name.compareTo(other.name) : namespace.compareTo(other.namespace);
     }
 
     /** {@code namespace/name}, or {@code name} for cluster scope. */

@@ -15,7 +15,7 @@ import java.util.function.Function;
  * each version is decoded once more, when it is stored, on an engine lane.
  *
  * <p><b>Threads.</b> The function runs on an engine lane and on readers' threads: it must be quick, must not block, and must depend on
- * its argument alone. <b>Failure.</b> What it throws, or a null it returns, concerns only that object in this index: it is in {@link
+ * its argument alone: that of a metadata index is asked again for a version that goes, to find what it said of it. <b>Failure.</b> What it throws, or a null it returns, concerns only that object in this index: it is in {@link
  * Lookup#unindexed} of every answer, until another version of it comes.
  *
  * @param <T> the class of the objects
@@ -29,10 +29,13 @@ public final class Index<T extends HasMetadata> {
 
     private final String name;
     final Values<T> values;
+    /** Whether {@link #values} decodes. */
+    final boolean decodes;
 
-    private Index(String name, Values<T> values) {
+    private Index(String name, Values<T> values, boolean decodes) {
         this.name = Objects.requireNonNull(name, "the name of the index");
         this.values = values;
+        this.decodes = decodes;
     }
 
     /**
@@ -44,7 +47,7 @@ public final class Index<T extends HasMetadata> {
     public static <T extends HasMetadata> Index<T> ofMetadata(
             String name, Function<RawObject, ? extends Collection<String>> values) {
         Objects.requireNonNull(values, "the function of the index");
-        return new Index<>(name, (raw, decoder) -> values.apply(raw));
+        return new Index<>(name, (raw, decoder) -> values.apply(raw), false);
     }
 
     /**
@@ -56,7 +59,7 @@ public final class Index<T extends HasMetadata> {
     public static <T extends HasMetadata> Index<T> ofObject(
             String name, Function<? super T, ? extends Collection<String>> values) {
         Objects.requireNonNull(values, "the function of the index");
-        return new Index<>(name, (raw, decoder) -> values.apply(decoder.decode(raw)));
+        return new Index<>(name, (raw, decoder) -> values.apply(decoder.decode(raw)), true);
     }
 
     /** The name. */

@@ -4,73 +4,64 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
-import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
-import java.util.Iterator;
 import java.util.List;
-import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
  * One index of one state: which keys have which values. Immutable; edits share structure.
  *
- * <p><b>Memory.</b> 24 bytes a value and object, and 14 of structure. <b>Failure.</b> What the function of the index throws is kept as
- * the reason why that key is not indexed; errors of the JVM itself go on.
+ * <p>The values an entry had are made from it again when it goes, which costs less than to remember them; where that would decode the
+ * object ({@link Function#remembered}) they are kept by key. An update that keeps the values changes nothing.
+ *
+ * <p><b>Memory.</b> That of {@link Facts}; where values are remembered, 7 bytes an object more. <b>Failure.</b> What the function of
+ * the index throws is kept as the reason why that key is not indexed; errors of the JVM itself go on. A function that does not stand by
+ * what it said of an entry is noticed when that does not fit what is here, and costs a look at all facts.
  */
 final class IndexTable {
     /*
      * Invariants
-     * - A key is in byKey, in failed, or in neither (no values), never in both.
-     * - byValue holds exactly the facts that hang in byKey.
+     * - A key has facts, is in failed, or neither (no values), never both.
+     * - known is empty unless values are remembered; then it holds each key that has facts.
      */
 
-    /** One value of one key; all of a key are a chain. An empty name cannot be a key, so the least of a value has a null key. */
-    private record Fact(String value, @Nullable ObjectKey key, @Nullable Fact next) {}
-
     /** The values of an entry, or why they are not known. */
-    record Found(List<String> values, @Nullable String problem) {}
+    record Found(List<String> values, @Nullable String problem) {
+        /** No values. */
+        static final Found NOTHING = new Found(List.of(), null);
+
+        static Found failed(String problem) {
+            return new Found(List.of(), problem);
+        }
+    }
 
     /** A key that could not be indexed. */
     record Failed(ObjectKey key, String problem) {}
+
+    /** The remembered values of a key: two or more. What has one value is remembered by its {@link Facts.Fact}. */
+    private record Several(ObjectKey key, List<String> values) {}
 
     /** How an entry is indexed: the index as one hold sees it. */
     interface Function {
         /** Never throws, but for errors of the JVM itself. */
         Found of(RawObject raw);
+
+        /** Whether values are kept, since to make them again is dear. */
+        default boolean remembered() {
+            return false;
+        }
     }
 
-    private static final SortedTree.Order<ObjectKey, Fact> BY_KEY = new SortedTree.Order<>() {
+    private static final SortedTree.Order<ObjectKey, Record> BY_KEY = new SortedTree.Order<>() {
         @Override
-        public ObjectKey keyOf(Fact fact) {
-            ObjectKey key = fact.key;
-            if (key == null) {
-                throw new IllegalStateException("a fact that is only looked for is no fact of a key");
-            }
-            return key;
+        public ObjectKey keyOf(Record known) {
+            return known instanceof Several several ? several.key : ((Facts.Fact) known).key();
         }
 
         @Override
         public int compare(ObjectKey left, ObjectKey right) {
             return left.compareTo(right);
-        }
-    };
-
-    private static final SortedTree.Order<Fact, Fact> BY_VALUE = new SortedTree.Order<>() {
-        @Override
-        public Fact keyOf(Fact fact) {
-            return fact;
-        }
-
-        @Override
-        public int compare(Fact left, Fact right) {
-            int byValue = left.value.compareTo(right.value);
-            if (byValue != 0) {
-                return byValue;
-            }
-            if (left.key == null || right.key == null) {
-                return Boolean.compare(left.key != null, right.key != null);
-            }
-            return left.key.compareTo(right.key);
         }
     };
 
@@ -88,20 +79,20 @@ final class IndexTable {
 
     private final Object index;
     private final Function function;
-    private final SortedTree<ObjectKey, Fact> byKey;
-    private final SortedTree<Fact, Fact> byValue;
+    private final Facts facts;
+    private final SortedTree<ObjectKey, Record> known;
     private final SortedTree<ObjectKey, Failed> failed;
 
     private IndexTable(
             Object index,
             Function function,
-            SortedTree<ObjectKey, Fact> byKey,
-            SortedTree<Fact, Fact> byValue,
+            Facts facts,
+            SortedTree<ObjectKey, Record> known,
             SortedTree<ObjectKey, Failed> failed) {
         this.index = index;
         this.function = function;
-        this.byKey = byKey;
-        this.byValue = byValue;
+        this.facts = facts;
+        this.known = known;
         this.failed = failed;
     }
 
@@ -111,8 +102,7 @@ final class IndexTable {
      * @param index what it is asked for by: an {@link Index}, or a {@link Label}
      */
     static IndexTable empty(Object index, Function function) {
-        return new IndexTable(
-                index, function, SortedTree.empty(BY_KEY), SortedTree.empty(BY_VALUE), SortedTree.empty(BY_FAILED_KEY));
+        return new IndexTable(index, function, Facts.NONE, SortedTree.empty(BY_KEY), SortedTree.empty(BY_FAILED_KEY));
     }
 
     /** The built-in index of one label. */
@@ -120,28 +110,50 @@ final class IndexTable {
         @Override
         public Found of(RawObject raw) {
             String value = raw.labels().get(name);
-            return new Found(value == null ? List.of() : List.of(value), null);
+            return value == null ? Found.NOTHING : new Found(List.of(value), null);
         }
     }
 
     /** {@code index} for objects of one class. */
     static <T extends HasMetadata> Function function(Index<T> index, Decoder<T> decoder) {
-        return raw -> {
-            try {
-                Collection<String> values = index.values.of(raw, decoder);
-                List<String> found = List.copyOf(new TreeSet<>(values));
-                return new Found(found, null);
-            } catch (Throwable problem) {
-                if (problem instanceof VirtualMachineError error && !(problem instanceof StackOverflowError)) {
-                    throw error;
+        return new Function() {
+            @Override
+            public Found of(RawObject raw) {
+                try {
+                    Collection<String> values = index.values.of(raw, decoder);
+                    return switch (values.size()) {
+                        case 0 -> Found.NOTHING;
+                        case 1 -> new Found(List.of(values.iterator().next()), null);
+                        default -> new Found(distinct(values.toArray(new String[0])), null);
+                    };
+                } catch (Throwable problem) {
+                    if (problem instanceof VirtualMachineError error && !(problem instanceof StackOverflowError)) {
+                        throw error;
+                    }
+                    // Its own words may quote the object.
+                    return Found.failed(
+                            problem instanceof ApiException.Undecodable undecodable
+                                    ? Quarantine.text(undecodable)
+                                    : index + " threw " + problem.getClass().getName());
                 }
-                // Its own words may quote the object.
-                String text = problem instanceof ApiException.Undecodable undecodable
-                        ? Quarantine.text(undecodable)
-                        : index + " threw " + problem.getClass().getName();
-                return new Found(List.of(), text);
+            }
+
+            @Override
+            public boolean remembered() {
+                return index.decodes;
             }
         };
+    }
+
+    private static List<String> distinct(String[] values) {
+        Arrays.sort(values);
+        int kept = 1;
+        for (int i = 1; i < values.length; i++) {
+            if (!values[i].equals(values[kept - 1])) {
+                values[kept++] = values[i];
+            }
+        }
+        return List.of(Arrays.copyOf(values, kept));
     }
 
     boolean is(Object other) {
@@ -152,74 +164,81 @@ final class IndexTable {
         return index;
     }
 
-    /** With {@code raw} in the place of any entry of its key; this very table when its values are the same. */
-    IndexTable with(RawObject raw) {
-        Found now = function.of(raw);
-        ObjectKey key = raw.key();
-        Fact before = byKey.get(key);
-        boolean wasFailed = !failed.isEmpty() && failed.get(key) != null;
-        if (now.problem == null && !wasFailed && same(before, now.values)) {
+    /** With an entry whose key has none here. */
+    IndexTable with(RawObject added) {
+        return moved(added.key(), Found.NOTHING, function.of(added));
+    }
+
+    /** With {@code after} in the place of {@code before}, which has the same key; this very table when the values are the same. */
+    IndexTable with(RawObject before, RawObject after) {
+        return moved(after.key(), was(before), function.of(after));
+    }
+
+    /** Without an entry that is here. */
+    IndexTable without(RawObject gone) {
+        return moved(gone.key(), was(gone), Found.NOTHING);
+    }
+
+    private Found was(RawObject entry) {
+        if (!function.remembered()) {
+            return function.of(entry);
+        }
+        Record values = known.get(entry.key());
+        if (values == null) {
+            Failed reason = failed.isEmpty() ? null : failed.get(entry.key());
+            return reason == null ? Found.NOTHING : Found.failed(reason.problem);
+        }
+        return new Found(values instanceof Several all ? all.values : List.of(((Facts.Fact) values).value()), null);
+    }
+
+    private IndexTable moved(ObjectKey key, Found was, Found now) {
+        if (was.equals(now)) {
             return this;
         }
-        IndexTable bare = without(key);
+        boolean contradicts = was.problem != null && failed.get(key) == null;
+        Facts next = facts;
+        for (String value : was.values) {
+            if (!now.values.contains(value)) {
+                Facts rest = next.without(Facts.Fact.of(value, key));
+                contradicts |= rest == next;
+                next = rest;
+            }
+        }
+        if (contradicts) {
+            next = next.without(key);
+        }
+        Facts.Fact last = null;
+        for (String value : now.values) {
+            if (contradicts || !was.values.contains(value)) {
+                last = Facts.Fact.of(value, key);
+                next = next.with(last);
+            }
+        }
+        return new IndexTable(index, function, next, remembered(key, now.values, last), failed(key, now));
+    }
+
+    private SortedTree<ObjectKey, Record> remembered(ObjectKey key, List<String> values, Facts.@Nullable Fact fact) {
+        if (!function.remembered()) {
+            return known;
+        } else if (values.isEmpty()) {
+            return known.without(key);
+        } else if (values.size() > 1) {
+            return known.with(new Several(key, values));
+        }
+        // Without a fact that is new, one of several has stayed.
+        return known.with(fact != null ? fact : Facts.Fact.of(values.get(0), key));
+    }
+
+    private SortedTree<ObjectKey, Failed> failed(ObjectKey key, Found now) {
         if (now.problem != null) {
-            return bare.next(bare.byKey, bare.byValue, bare.failed.with(new Failed(key, now.problem)));
+            return failed.with(new Failed(key, now.problem));
         }
-        if (now.values.isEmpty()) {
-            return bare;
-        }
-        Fact chain = null;
-        SortedTree<Fact, Fact> values = bare.byValue;
-        for (int i = now.values.size() - 1; i >= 0; i--) {
-            chain = new Fact(now.values.get(i), key, chain);
-            values = values.with(chain);
-        }
-        return bare.next(chain == null ? bare.byKey : bare.byKey.with(chain), values, bare.failed);
+        return failed.isEmpty() ? failed : failed.without(key);
     }
 
-    private static boolean same(@Nullable Fact chain, List<String> values) {
-        Fact fact = chain;
-        for (String value : values) {
-            if (fact == null || !fact.value.equals(value)) {
-                return false;
-            }
-            fact = fact.next;
-        }
-        return fact == null;
-    }
-
-    IndexTable without(ObjectKey key) {
-        Fact chain = byKey.get(key);
-        SortedTree<ObjectKey, Failed> others = failed.isEmpty() ? failed : failed.without(key);
-        if (chain == null) {
-            return others == failed ? this : next(byKey, byValue, others);
-        }
-        SortedTree<Fact, Fact> values = byValue;
-        for (Fact fact = chain; fact != null; fact = fact.next) {
-            values = values.without(fact);
-        }
-        return next(byKey.without(key), values, others);
-    }
-
-    private IndexTable next(
-            SortedTree<ObjectKey, Fact> keys, SortedTree<Fact, Fact> values, SortedTree<ObjectKey, Failed> others) {
-        return new IndexTable(index, function, keys, values, others);
-    }
-
-    /** The keys with that value, in order. */
+    /** The keys with that value, in no order. */
     List<ObjectKey> keys(String value) {
-        List<ObjectKey> keys = new ArrayList<>();
-        Iterator<Fact> from = byValue.iterator(new Fact(value, null, null));
-        while (from.hasNext()) {
-            Fact next = from.next();
-            if (!next.value.equals(value)) {
-                break;
-            }
-            if (next.key != null) {
-                keys.add(next.key);
-            }
-        }
-        return keys;
+        return facts.keys(value);
     }
 
     /** The keys whose values are not known. */
@@ -229,11 +248,11 @@ final class IndexTable {
 
     /** How many facts there are. */
     int size() {
-        return byValue.size();
+        return facts.size();
     }
 
     @Override
     public String toString() {
-        return index + " with " + byValue.size() + " facts";
+        return index + " with " + facts;
     }
 }

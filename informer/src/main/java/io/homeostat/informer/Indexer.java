@@ -29,7 +29,7 @@ import org.jspecify.annotations.Nullable;
  * handler knows more than a reader. An object never goes back to an older version of its UID, and a deleted UID does not return,
  * except in an epoch reset (P-C1). <b>Threads.</b> {@link #state} and {@link #own}: any; the rest: the informer's lane. The lane
  * alone changes the server's part ({@code base}), any thread adds to the overlay, and both publish by compare-and-set, so neither
- * waits. <b>Memory.</b> Each object's bytes and metadata once, 7 bytes of structure, 31 bytes per owner reference; the last
+ * waits. <b>Memory.</b> Each object's bytes and metadata once, 7 bytes of structure, 38 bytes per owner reference; the last
  * {@value #REMEMBERED} deleted UIDs. <b>Failure.</b> None: what cannot be compared is taken as the server gave it.
  *
  * <p>The store keeps what the client scanned (<i>lazy</i> of D25): an object is decoded when somebody asks for it, and the decoded form
@@ -447,19 +447,27 @@ final class Indexer {
     }
 
     private static List<IndexTable> indexed(List<IndexTable> indexes, Change change) {
-        List<IndexTable> next = new ArrayList<>(indexes.size());
-        for (IndexTable table : indexes) {
-            if (change instanceof Change.Added added) {
-                next.add(table.with(added.after()));
-            } else if (change instanceof Change.Updated updated) {
-                next.add(table.with(updated.after()));
-            } else if (change instanceof Change.Deleted deleted) {
-                next.add(table.without(deleted.key()));
-            } else {
-                next.add(table); // an own write that base never had
+        List<IndexTable> next = indexes;
+        for (int i = 0; i < indexes.size(); i++) {
+            IndexTable before = indexes.get(i);
+            IndexTable after = indexed(before, change);
+            if (after != before) {
+                next = next == indexes ? new ArrayList<>(indexes) : next;
+                next.set(i, after);
             }
         }
         return next;
+    }
+
+    private static IndexTable indexed(IndexTable table, Change change) {
+        if (change instanceof Change.Added added) {
+            return table.with(added.after());
+        } else if (change instanceof Change.Updated updated) {
+            return table.with(updated.before(), updated.after());
+        } else if (change instanceof Change.Deleted deleted) {
+            return table.without(deleted.before());
+        }
+        return table; // an own write that base never had
     }
 
     /** Shows {@code table}, made from the present base, from now on; in the place of an earlier one of the same index. On the lane. */

@@ -21,46 +21,22 @@ final class Layer<E> {
 
         @Override
         default int compare(ObjectKey left, ObjectKey right) {
-            return left.namespace().equals(right.namespace())
-                    ? left.name().compareTo(right.name())
-                    : left.namespace().compareTo(right.namespace());
+            return left.compareTo(right);
         }
     }
 
-    /** One fact of the owner index. An empty name cannot be a key, so the least element of a UID is made with a null key. */
-    private record Owned(String uid, @Nullable ObjectKey key) {}
-
-    private static final SortedTree.Order<Owned, Owned> BY_OWNER = new SortedTree.Order<>() {
-        @Override
-        public Owned keyOf(Owned element) {
-            return element;
-        }
-
-        @Override
-        public int compare(Owned left, Owned right) {
-            int byUid = left.uid.compareTo(right.uid);
-            if (byUid != 0) {
-                return byUid;
-            }
-            if (left.key == null || right.key == null) {
-                return Boolean.compare(left.key != null, right.key != null);
-            }
-            return left.key.compareTo(right.key);
-        }
-    };
-
     private final Shape<E> shape;
     private final SortedTree<ObjectKey, E> entries;
-    private final SortedTree<Owned, Owned> owned;
+    private final Facts owned;
 
-    private Layer(Shape<E> shape, SortedTree<ObjectKey, E> entries, SortedTree<Owned, Owned> owned) {
+    private Layer(Shape<E> shape, SortedTree<ObjectKey, E> entries, Facts owned) {
         this.shape = shape;
         this.entries = entries;
         this.owned = owned;
     }
 
     static <E> Layer<E> empty(Shape<E> shape) {
-        return new Layer<>(shape, SortedTree.empty(shape), SortedTree.empty(BY_OWNER));
+        return new Layer<>(shape, SortedTree.empty(shape), Facts.NONE);
     }
 
     SortedTree<ObjectKey, E> entries() {
@@ -95,40 +71,29 @@ final class Layer<E> {
         return before == null ? this : new Layer<>(shape, entries.without(key), reindexed(before, null));
     }
 
-    private SortedTree<Owned, Owned> reindexed(@Nullable E before, @Nullable E after) {
+    private Facts reindexed(@Nullable E before, @Nullable E after) {
         List<OwnerRef> old = before == null ? List.of() : shape.ownersOf(before);
         List<OwnerRef> now = after == null ? List.of() : shape.ownersOf(after);
         if (old.equals(now)) {
             return owned;
         }
-        SortedTree<Owned, Owned> index = owned;
+        Facts index = owned;
         if (before != null) {
             for (OwnerRef owner : old) {
-                index = index.without(new Owned(owner.uid(), shape.keyOf(before)));
+                index = index.without(Facts.Fact.of(owner.uid(), shape.keyOf(before)));
             }
         }
         if (after != null) {
             for (OwnerRef owner : now) {
-                index = index.with(new Owned(owner.uid(), shape.keyOf(after)));
+                index = index.with(Facts.Fact.of(owner.uid(), shape.keyOf(after)));
             }
         }
         return index;
     }
 
-    /** The keys of the entries that have an owner reference to that UID, in key order. */
+    /** The keys of the entries that have an owner reference to that UID, in no order. */
     List<ObjectKey> keysOwnedBy(String uid) {
-        List<ObjectKey> keys = new ArrayList<>();
-        Iterator<Owned> from = owned.iterator(new Owned(uid, null));
-        while (from.hasNext()) {
-            Owned next = from.next();
-            if (!next.uid.equals(uid)) {
-                break;
-            }
-            if (next.key != null) {
-                keys.add(next.key);
-            }
-        }
-        return keys;
+        return owned.keys(uid);
     }
 
     @Override

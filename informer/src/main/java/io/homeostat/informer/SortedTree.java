@@ -91,10 +91,10 @@ final class SortedTree<K, E> {
 
     /** This tree without the element of that key; this tree itself when there is none. */
     SortedTree<K, E> without(K key) {
-        if (get(key) == null) {
+        Object top = remove(root, key);
+        if (top == root) {
             return this;
         }
-        Object top = remove(root, key);
         while (top instanceof Branch branch && branch.children.length == 1) {
             top = branch.children[0];
         }
@@ -166,10 +166,14 @@ final class SortedTree<K, E> {
         return inserted == length - 1 ? length - 1 : length / 2;
     }
 
+    /** What is left of {@code node}: null for nothing, {@code node} itself when it has no such key. */
     private @Nullable Object remove(Object node, K key) {
         if (node instanceof Branch branch) {
             int at = childFor(branch, key);
             Object child = remove(branch.children[at], key);
+            if (child == branch.children[at]) {
+                return node;
+            }
             if (child == null) {
                 return branch.children.length == 1
                         ? null
@@ -187,7 +191,11 @@ final class SortedTree<K, E> {
             return new Branch(branch.keys, children);
         }
         Object[] leaf = (Object[]) node;
-        return leaf.length == 1 ? null : removed(leaf, search(leaf, key));
+        int at = search(leaf, key);
+        if (at < 0) {
+            return node;
+        }
+        return leaf.length == 1 ? null : removed(leaf, at);
     }
 
     private static int width(Object node) {

@@ -12,19 +12,41 @@ import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class IndexTableTest {
     /** The values are what stands in a label, by commas; "!" cannot be indexed. */
-    private static final IndexTable.Function BY_LABEL = raw -> {
+    private static IndexTable.Found byLabel(RawObject raw) {
         String text = raw.labels().getOrDefault("v", "");
         return text.equals("!")
-                ? new IndexTable.Found(List.of(), "on purpose")
+                ? IndexTable.Found.failed("on purpose")
                 : new IndexTable.Found(
                         text.isEmpty() ? List.of() : List.copyOf(new TreeSet<>(Arrays.asList(text.split(",")))), null);
-    };
+    }
+
+    private static final class ByLabel implements IndexTable.Function {
+        private final boolean remembered;
+        private int asked;
+
+        ByLabel(boolean remembered) {
+            this.remembered = remembered;
+        }
+
+        @Override
+        public IndexTable.Found of(RawObject raw) {
+            asked++;
+            return byLabel(raw);
+        }
+
+        @Override
+        public boolean remembered() {
+            return remembered;
+        }
+    }
 
     private static IndexTable empty() {
-        return IndexTable.empty("test", BY_LABEL);
+        return IndexTable.empty("test", IndexTableTest::byLabel);
     }
 
     private static TestObject object(int number, String text) {
@@ -32,31 +54,33 @@ class IndexTableTest {
         return text.isEmpty() ? object : object.labelled("v", text);
     }
 
-    @Test
-    void anyOrderOfChangesLeavesWhatALookAtEveryObjectFinds_ST03_ST06() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anyOrderOfChangesLeavesWhatALookAtEveryObjectFinds_ST03_ST06(boolean remembered) {
         SplittableRandom random = new SplittableRandom(1);
-        IndexTable table = empty();
+        IndexTable table = IndexTable.empty("test", new ByLabel(remembered));
         Map<ObjectKey, RawObject> objects = new TreeMap<>();
         for (int i = 0; i < 20_000; i++) {
             int number = random.nextInt(60);
             List<String> values = new ArrayList<>();
             for (int v = random.nextInt(4); v > 0; v--) {
-                values.add("v" + random.nextInt(5));
+                values.add(VALUES.get(random.nextInt(VALUES.size())));
             }
             TestObject object = object(number, random.nextInt(10) == 0 ? "!" : String.join(",", values));
-            if (random.nextInt(4) == 0) {
-                table = table.without(object.key());
-                objects.remove(object.key());
-            } else {
-                table = table.with(object);
+            RawObject before = objects.get(object.key());
+            if (random.nextInt(4) != 0) {
+                table = before == null ? table.with(object) : table.with(before, object);
                 objects.put(object.key(), object);
+            } else if (before != null) {
+                table = table.without(before);
+                objects.remove(object.key());
             }
             if (i % 50 == 0) {
                 same(table, objects);
             }
         }
-        for (ObjectKey key : List.copyOf(objects.keySet())) {
-            table = table.without(key);
+        for (RawObject object : objects.values()) {
+            table = table.without(object);
         }
         assertThat(table.size())
                 .as("nothing is left of what is gone (kubernetes#84959)")
@@ -64,19 +88,21 @@ class IndexTableTest {
         assertThat(table.failed().isEmpty()).isTrue();
     }
 
+    /** The last two have the same hash. */
+    private static final List<String> VALUES = List.of("v0", "v1", "v2", "Aa", "BB");
+
     private static void same(IndexTable table, Map<ObjectKey, RawObject> objects) {
-        for (int v = 0; v < 5; v++) {
-            String value = "v" + v;
+        for (String value : VALUES) {
             assertThat(table.keys(value))
-                    .isEqualTo(objects.values().stream()
-                            .filter(object -> BY_LABEL.of(object).values().contains(value))
+                    .containsExactlyInAnyOrderElementsOf(objects.values().stream()
+                            .filter(object -> byLabel(object).values().contains(value))
                             .map(RawObject::key)
                             .toList());
         }
         assertThat(table.failed().toList())
                 .extracting(IndexTable.Failed::key)
                 .isEqualTo(objects.values().stream()
-                        .filter(object -> BY_LABEL.of(object).problem() != null)
+                        .filter(object -> byLabel(object).problem() != null)
                         .map(RawObject::key)
                         .toList());
     }
@@ -84,14 +110,41 @@ class IndexTableTest {
     @Test
     void anUpdateThatKeepsTheValuesKeepsTheTable_ST02() {
         IndexTable table = empty().with(object(1, "a,b")).with(object(2, "a"));
-        assertThat(table.with(object(1, "b,a"))).isSameAs(table);
+        assertThat(table.with(object(1, "a,b"), object(1, "b,a"))).isSameAs(table);
         assertThat(table.keys("a")).hasSize(2);
     }
 
     @Test
+    void whatIsDearToMakeIsMadeOnceAVersion() {
+        ByLabel function = new ByLabel(true);
+        IndexTable table = IndexTable.empty("test", function)
+                .with(object(1, "a,b"))
+                .with(object(1, "a,b"), object(1, "a,c"))
+                .without(object(1, "a,c"));
+        assertThat(table.size()).isZero();
+        assertThat(function.asked).isEqualTo(2);
+    }
+
+    @Test
     void theLastOfAValueTakesTheValueAlong_ST01() {
-        IndexTable table = empty().with(object(1, "a")).without(object(1, "a").key());
+        IndexTable table = empty().with(object(1, "a")).without(object(1, "a"));
         assertThat(table.size()).isZero();
         assertThat(table.keys("a")).isEmpty();
+    }
+
+    @Test
+    void aFunctionThatContradictsItselfLeavesNothingBehind() {
+        List<String> now = new ArrayList<>(List.of("a"));
+        IndexTable.Function fickle =
+                raw -> now.get(0).equals("!") ? IndexTable.Found.failed("on purpose") : new IndexTable.Found(now, null);
+        IndexTable table = IndexTable.empty("test", fickle).with(object(1, "")).with(object(2, ""));
+        now.set(0, "b");
+        assertThat(table.without(object(1, "")).keys("a"))
+                .extracting(ObjectKey::name)
+                .containsExactly("x2");
+        now.set(0, "!");
+        IndexTable other = table.without(object(1, ""));
+        assertThat(other.keys("a")).extracting(ObjectKey::name).containsExactly("x2");
+        assertThat(other.failed().isEmpty()).isTrue();
     }
 }

@@ -2,6 +2,7 @@ package io.homeostat.informer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import java.util.ArrayList;
@@ -10,6 +11,7 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -96,11 +98,12 @@ class SnapshotStructureFigures {
         TestObject[] objects = new TestObject[count];
         String[] namespaces = new String[50]; // the client interns them
         Arrays.setAll(namespaces, i -> "namespace-" + i);
+        SplittableRandom random = new SplittableRandom(count);
         for (int i = 0; i < count; i++) {
             String name = "memcached-%05d-7d9c5b8f%s".formatted(i / 10, Integer.toString(i * 31 % 46_656, 36));
             objects[i] = new TestObject(
                     new ObjectKey(namespaces[i % 50], name),
-                    "uid-" + i,
+                    new UUID(random.nextLong(), random.nextLong()).toString(),
                     Integer.toString(i + 1),
                     java.util.Map.of(),
                     List.of(),
@@ -135,6 +138,14 @@ class SnapshotStructureFigures {
             assertThat(kept).isNotNull();
         }
         return best;
+    }
+
+    private static double allocated(int operations, Round round) {
+        com.sun.management.ThreadMXBean threads =
+                (com.sun.management.ThreadMXBean) java.lang.management.ManagementFactory.getThreadMXBean();
+        long before = threads.getCurrentThreadAllocatedBytes();
+        assertThat(round.run()).isNotNull();
+        return (threads.getCurrentThreadAllocatedBytes() - before) / (double) operations;
     }
 
     private static double heap(int objects, Round round) {
@@ -235,33 +246,95 @@ class SnapshotStructureFigures {
                     count,
                     heap(count, () -> fill(owned)) - heap(count, () -> fill(plain)),
                     Double.NaN);
-            IndexTable.Function byUid = raw -> new IndexTable.Found(List.of(raw.uid()), null);
-            IndexTable table = table(byUid, plain);
-            print("a user's index: added to an insert, ns", count, best(count, () -> table(byUid, plain)), Double.NaN);
-            print(
-                    "a user's index: update with the same value, ns",
+            index("uid", count, plain, order, Index.ofMetadata("uid", raw -> List.of(raw.uid())));
+            index(
+                    "one of 1,000 values",
                     count,
-                    best(count, () -> {
-                        IndexTable next = table;
-                        for (int i : order) {
-                            next = next.with(plain[i]);
-                        }
-                        return next;
-                    }),
-                    Double.NaN);
+                    plain,
+                    order,
+                    Index.ofMetadata(
+                            "node", raw -> List.of(NODES[(raw.uid().hashCode() & 0x7fffffff) % NODES.length])));
             print(
-                    "a user's index: find, ns",
+                    "index of objects by one value: heap, bytes an object",
                     count,
-                    best(count, () -> {
-                        int found = 0;
-                        for (int i : order) {
-                            found += table.keys(plain[i].uid()).size();
-                        }
-                        return found;
-                    }),
-                    Double.NaN);
-            print("a user's index: heap, bytes an object", count, heap(count, () -> table(byUid, plain)), Double.NaN);
+                    heap(
+                            count,
+                            () -> table(
+                                    IndexTable.function(
+                                            Index.ofObject("uid", (ConfigMap map) -> ONE), TestObject.DECODER),
+                                    plain)));
+            index(
+                    "two values",
+                    count,
+                    plain,
+                    order,
+                    Index.ofMetadata("two", raw -> List.of(raw.uid(), raw.key().name())));
         }
+    }
+
+    private static final List<String> ONE = List.of("one");
+
+    private static final String[] NODES = new String[1000];
+
+    static {
+        Arrays.setAll(NODES, i -> "ip-10-0-" + i / 250 + "-" + i % 250 + ".eu-central-1.compute.internal");
+    }
+
+    private static void index(String what, int count, TestObject[] objects, int[] order, Index<ConfigMap> index) {
+        IndexTable.Function function = IndexTable.function(index, TestObject.DECODER);
+        IndexTable table = table(function, objects);
+        TestObject[] later = new TestObject[count];
+        Arrays.setAll(later, i -> objects[i].at(count + i));
+        TestObject[] other = new TestObject[count];
+        Arrays.setAll(other, i -> TestObject.of(objects[i].key().name(), "other-" + objects[i].uid(), count + i)
+                .in(objects[i].key().namespace()));
+        print("index by " + what + ": the function alone, ns", count, best(count, () -> {
+            int found = 0;
+            for (int i : order) {
+                found += function.of(objects[i]).values().size();
+            }
+            return found;
+        }));
+        print("index by " + what + ": added to an insert, ns", count, best(count, () -> table(function, objects)));
+        print(
+                "index by " + what + ": allocated by an insert, bytes",
+                count,
+                allocated(count, () -> table(function, objects)));
+        print("index by " + what + ": update, same value, ns", count, best(count, () -> {
+            IndexTable next = table;
+            for (int i : order) {
+                next = next.with(objects[i], later[i]);
+            }
+            return next;
+        }));
+        print("index by " + what + ": update, other value, ns", count, best(count, () -> {
+            IndexTable next = table;
+            for (int i = 0; i < count; i++) {
+                next = next.with(objects[i], other[i]);
+            }
+            return next;
+        }));
+        print("index by " + what + ": delete, ns", count, best(count, () -> {
+            IndexTable next = table;
+            for (TestObject object : objects) {
+                next = next.without(object);
+            }
+            return next;
+        }));
+        print("index by " + what + ": find, ns an object", count, best(count, () -> {
+            int found = 0;
+            int probes = 0;
+            for (int i = 0; found < count; i++) {
+                found += table.keys(function.of(objects[i]).values().get(0)).size();
+                probes++;
+            }
+            return probes;
+        }));
+        print("index by " + what + ": heap, bytes an object", count, heap(count, () -> table(function, objects)));
+    }
+
+    private static void print(String what, int count, double figure) {
+        System.out.println(String.format(Locale.ROOT, "%-52s %7d  %8.1f", what, count, figure));
     }
 
     private static IndexTable table(IndexTable.Function function, TestObject[] objects) {
