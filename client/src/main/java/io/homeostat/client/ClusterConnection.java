@@ -60,8 +60,9 @@ public final class ClusterConnection {
     private static final Duration PLUGIN_LIMIT = Duration.ofMinutes(1);
     private static final Path SERVICE_ACCOUNT = Path.of("/var/run/secrets/kubernetes.io/serviceaccount");
 
+    /** A port may be empty (RFC 3986 §3.2.3); a zone of an IPv6 address follows an escaped percent sign (RFC 6874). */
     private static final Pattern HOST_AND_PORT =
-            Pattern.compile("([A-Za-z0-9._~-]+|\\[[0-9A-Fa-f:.]+])(?::([0-9]{1,5}))?");
+            Pattern.compile("([A-Za-z0-9._~-]+|\\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?])(?::([0-9]{0,5}))?");
 
     private final String source;
     private final String server;
@@ -175,6 +176,11 @@ public final class ClusterConnection {
      */
     public Transport open(EngineRuntime runtime) {
         return opener.open(runtime);
+    }
+
+    /** Where it connects to: for tests. */
+    SocketEndpoint asked() {
+        return endpoint;
     }
 
     /** {@link #open} as it is for a proxied cluster: for tests. */
@@ -413,13 +419,8 @@ public final class ClusterConnection {
         }
         String own = text(cluster.value().getProxyUrl());
         String proxy = own.isEmpty() ? proxy(endpoint, environment) : EnvironmentProxy.withPort(own);
-        if (!proxy.isEmpty() && !endpoint.serverName().isEmpty()) {
-            throw new Unusable(
-                    where
-                            + " names a tls-server-name, and the server is asked through a proxy (proxy-url, HTTPS_PROXY):"
-                            + " the HTTP client used there knows no other name than the URL's. Use a URL that the"
-                            + " certificate is for, or except the server with NO_PROXY",
-                    null);
+        if (!proxy.isEmpty()) {
+            requireKnownBehindAProxy(where, endpoint);
         }
         return new ClusterConnection(
                 where,
@@ -427,6 +428,28 @@ public final class ClusterConnection {
                 namespace,
                 endpoint,
                 proxy.isEmpty() ? null : runtime -> overFabric8(runtime, where, endpoint, proxy));
+    }
+
+    /** fabric8's client over a proxy can do less with names than our sockets, and says so, if at all, with each request. */
+    private static void requireKnownBehindAProxy(String where, SocketEndpoint endpoint) {
+        String trouble = null;
+        if (!endpoint.serverName().isEmpty()) {
+            trouble =
+                    "a tls-server-name, and the HTTP client used there knows no other name than the URL's. Use a URL that the"
+                            + " certificate is for";
+        } else if (endpoint.host().contains("%")) {
+            trouble = "an address with a zone, which means something on this machine only. Use another address";
+        } else if (URI.create(endpoint.name()).getHost() == null) {
+            trouble =
+                    "a server whose name the HTTP client used there takes for none (an underscore in it, say). Use another"
+                            + " name that the certificate is for";
+        }
+        if (trouble != null) {
+            throw new Unusable(
+                    where + " asks through a proxy (proxy-url, HTTPS_PROXY) and names " + trouble
+                            + ", or except the server with NO_PROXY",
+                    null);
+        }
     }
 
     private static String words(Exception e) {
@@ -468,7 +491,8 @@ public final class ClusterConnection {
     /** Group 1 is the host, 2 the port or null; {@link URI} itself gives no host for names with an underscore. */
     private static @Nullable Matcher hostAndPort(URI url) {
         Matcher parts = HOST_AND_PORT.matcher(text(url.getRawAuthority()));
-        boolean usable = parts.matches() && (parts.group(2) == null || Integer.parseInt(parts.group(2)) <= 0xffff);
+        boolean usable =
+                parts.matches() && (text(parts.group(2)).isEmpty() || Integer.parseInt(parts.group(2)) <= 0xffff);
         return usable ? parts : null;
     }
 
@@ -495,10 +519,10 @@ public final class ClusterConnection {
                 : null;
         Matcher parts = java.util.Objects.requireNonNull(hostAndPort(url), "url() looked at it");
         String host = parts.group(1);
-        int port = parts.group(2) != null ? Integer.parseInt(parts.group(2)) : https ? 443 : 80;
+        String port = text(parts.group(2));
         return new SocketEndpoint(
-                host.startsWith("[") ? host.substring(1, host.length() - 1) : host,
-                port,
+                host.startsWith("[") ? host.substring(1, host.length() - 1).replaceFirst("%25", "%") : host,
+                !port.isEmpty() ? Integer.parseInt(port) : https ? 443 : 80,
                 text(url.getRawPath()),
                 tls,
                 text(cluster.value().getTlsServerName()),
@@ -656,7 +680,7 @@ public final class ClusterConnection {
 
     private static Transport overFabric8(EngineRuntime runtime, String where, SocketEndpoint endpoint, String proxy) {
         try {
-            return new Fabric8Transport(runtime, fabric8Config(endpoint.name(), proxy), endpoint);
+            return new Fabric8Transport(runtime, fabric8Config(endpoint.nameWithoutDot(), proxy), endpoint);
         } catch (RuntimeException e) {
             throw new Unusable(
                     where + " cannot be opened with fabric8's HTTP client ("

@@ -19,7 +19,9 @@ final class EnvironmentProxy {
     /** The proxy for this server; {@code ""} for none. */
     static String forServer(String scheme, String host, int port, Map<String, String> environment) {
         String proxy = either(environment, scheme.equals("https") ? "HTTPS_PROXY" : "HTTP_PROXY");
-        if (proxy.isEmpty() || !used(host.toLowerCase(Locale.ROOT), port, either(environment, "NO_PROXY"))) {
+        // A zone names a link of this machine, and counts for no rule.
+        String asked = host.toLowerCase(Locale.ROOT).replaceFirst("%.*", "");
+        if (proxy.isEmpty() || !used(asked, port, either(environment, "NO_PROXY"))) {
             return "";
         }
         return withPort(proxy);

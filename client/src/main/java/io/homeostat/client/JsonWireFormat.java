@@ -12,6 +12,8 @@ final class JsonWireFormat implements WireFormat {
 
     private final int limit;
 
+    private volatile @Nullable Codec own; // volatile: set by any thread that meets a class which is not home
+
     JsonWireFormat() {
         this(MAX_OBJECT_BYTES);
     }
@@ -143,11 +145,42 @@ final class JsonWireFormat implements WireFormat {
 
     @Override
     public byte[] encode(HasMetadata object) {
-        return Codec.SHARED.encode(object);
+        Codec codec = codec(object.getClass());
+        try {
+            return codec.encode(object);
+        } finally {
+            shareNoMore(codec);
+        }
     }
 
     @Override
     public <T extends HasMetadata> T decode(ResourceType<T> type, byte[] json, ObjectKey key, String resourceVersion) {
-        return Codec.SHARED.decode(type, json, key, resourceVersion);
+        Codec codec = codec(type.objectClass());
+        try {
+            return codec.decode(type, json, key, resourceVersion);
+        } finally {
+            shareNoMore(codec);
+        }
+    }
+
+    /** The codec for objects of a class: the one of all clients, until this client has met a class that may go before the library. */
+    Codec codec(Class<?> objectClass) {
+        Codec mine = own;
+        if (mine != null) {
+            return mine;
+        }
+        return Codec.home(objectClass) ? Codec.shared() : ownCodec();
+    }
+
+    private void shareNoMore(Codec used) {
+        if (used != own && !used.keepsOnlyHome()) {
+            ownCodec();
+        }
+    }
+
+    private Codec ownCodec() {
+        Codec made = new Codec();
+        own = made; // of two threads that come here at once both may make one: the last stays
+        return made;
     }
 }

@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * Where a {@link SocketTransport} connects to, and as whom.
  *
- * @param host a name or an address, without brackets
+ * @param host a name or an address, without brackets; an IPv6 address with its zone after a percent sign, if any
  * @param port the port
  * @param basePath what stands before every target, {@code ""} for most servers; {@code /k8s/clusters/c-1} behind some gateways
  * @param tls null for plain HTTP
@@ -34,8 +34,28 @@ record SocketEndpoint(
         return (tls == null ? "http://" : "https://") + authority() + basePath;
     }
 
+    /** {@link #name} for those who take the host's name for that of its certificate, and look it up elsewhere. */
+    String nameWithoutDot() {
+        return (tls == null ? "http://" : "https://") + authority(withoutDot(host)) + basePath;
+    }
+
     private String authority() {
-        return (host.contains(":") ? "[" + host + "]" : host) + ":" + port;
+        return authority(host);
+    }
+
+    /** Without a zone, which means something on this machine only (RFC 6874 §4). */
+    private String authority(String known) {
+        return (known.contains(":") ? "[" + withoutZone(known) + "]" : known) + ":" + port;
+    }
+
+    private static String withoutZone(String address) {
+        int zone = address.indexOf('%');
+        return zone < 0 ? address : address.substring(0, zone);
+    }
+
+    /** A dot at the end keeps DNS from its search list; certificates and SNI have none (RFC 6066 §3). */
+    private static String withoutDot(String name) {
+        return name.endsWith(".") ? name.substring(0, name.length() - 1) : name;
     }
 
     /**
@@ -66,9 +86,7 @@ record SocketEndpoint(
         if (tls == null || version == null) {
             return null;
         }
-        String name = serverName.isEmpty() ? host : serverName;
-        // A dot at the end keeps DNS from its search list; certificates and SNI have none (RFC 6066 §3).
-        String expected = name.endsWith(".") ? name.substring(0, name.length() - 1) : name;
+        String expected = withoutDot(serverName.isEmpty() ? withoutZone(host) : serverName);
         SSLSocket socket = (SSLSocket) version.socketFactory().createSocket(plain, expected, port, true);
         SSLParameters parameters = socket.getSSLParameters();
         parameters.setApplicationProtocols(new String[] {"http/1.1"});

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.homeostat.core.SystemRuntime;
 import io.homeostat.core.Transport;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -210,7 +212,56 @@ class ClusterConnectionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"ftp://host", "https://host:66000", "https://host:x", "''", "'https://'", "'not a url'"})
+    @CsvSource({"https://host:,443", "http://host:,80", "https://host:/k8s,443", "https://[fd00::1]:,443"})
+    void portThatIsEmptyIsTheUsualOne(String server, int port) throws Exception {
+        assertThat(ClusterConnection.fromKubeconfig(kubeconfig(server, "", "token: t"))
+                        .asked()
+                        .port())
+                .isEqualTo(port);
+    }
+
+    @Test
+    void zoneOfAnAddressIsUsedHereAndNotToldToTheServer() throws Exception {
+        try (WireServer server = WireServer.answering(WireServer.answer(200, "{}"))) {
+            ClusterConnection connection = ClusterConnection.fromKubeconfig(kubeconfig(
+                    "http://[fe80::1%25eth0]:" + URI.create(server.url()).getPort(), "", "token: t"));
+            SocketEndpoint asked = connection.asked();
+            assertThat(asked.host()).isEqualTo("fe80::1%eth0");
+            Transport transport = new SocketTransport(runtime, asked, new Addresses(asked.host(), host ->
+                    new InetAddress[] {InetAddress.getLoopbackAddress()}));
+
+            assertThat(TransportContract.all(transport, TransportContract.get())
+                            .awaitOver()
+                            .status())
+                    .isEqualTo(200);
+
+            assertThat(server.requests().get(0).head()).contains("Host: [fe80::1]:");
+            transport.close();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"https://[fe80::1%25eth0]:1, a zone", "https://my_host:1, an underscore"})
+    void nameThatMeansNothingBehindAProxyIsRefusedThereInWords(String server, String trouble) throws Exception {
+        Path file = kubeconfig(server, ", proxy-url: 'http://127.0.0.1:9'", "token: t");
+
+        assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file))
+                .isInstanceOf(ClusterConnection.Unusable.class)
+                .hasMessageContaining(trouble)
+                .hasMessageContaining("NO_PROXY");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "ftp://host",
+        "https://host:66000",
+        "https://host:x",
+        "''",
+        "'https://'",
+        "'not a url'",
+        "https://[fe80::1%eth0]",
+        "https://[fe80::1%25]"
+    })
     void serverThatIsNoUrlIsNamed(String server) throws Exception {
         Path file = kubeconfig(server, "", "token: t");
 
@@ -390,6 +441,23 @@ class ClusterConnectionTest {
                                 .line())
                         .startsWith("GET http://api.example.com:80/api/v1/pods");
             }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "http://api.example.com.:81,GET http://api.example.com:81/api/v1/pods",
+        "https://api.example.com.,CONNECT api.example.com:443"
+    })
+    void dotAtTheEndOfANameIsNotToldToAProxy(String url, String line) throws Exception {
+        try (WireServer proxy = WireServer.answering(WireServer.answer(407, "{}"))) {
+            Path file = kubeconfig(url, ", proxy-url: '" + proxy.url() + "'", "token: t");
+            Transport transport = ClusterConnection.fromKubeconfig(file).open(runtime);
+
+            TransportContract.all(transport, TransportContract.get()).awaitOver();
+
+            assertThat(proxy.requests().get(0).line()).startsWith(line);
+            transport.close();
         }
     }
 

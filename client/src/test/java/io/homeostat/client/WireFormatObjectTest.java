@@ -298,7 +298,7 @@ class WireFormatObjectTest {
             there.put("key-" + i, "v");
             back.put("key-" + (19 - i), "v");
         }
-        Codec codec = Codec.SHARED;
+        Codec codec = Codec.shared();
         assertThat(codec.encode(new ConfigMapBuilder().withData(there).build()))
                 .isEqualTo(codec.encode(new ConfigMapBuilder().withData(back).build()));
     }

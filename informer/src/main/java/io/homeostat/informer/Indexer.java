@@ -521,15 +521,11 @@ final class Indexer {
         for (RawObject object : passed) {
             RawObject now = to.get(object.key());
             RawObject before = from.get(object.key());
-            boolean ended = now == null || !now.uid().equals(object.uid());
-            if (ended) {
-                remember(object.uid(), object.resourceVersion());
-            }
-            if (now != null && (!ended || (before != null && before.uid().equals(now.uid())))) {
-                // What it is told with stays, with an epoch also another UID that was deleted before: an update.
+            if (now != null && now.uid().equals(object.uid())) {
                 after.add(new Change.Passed(object, now));
             } else {
                 (before == null ? between : all).add(new Change.Passed(object, before));
+                remember(object.uid(), object.resourceVersion());
             }
         }
         // Of a relist the deletes come first (P-C3): what is told of a key before its own.

@@ -11,10 +11,6 @@ final class Entry<K> {
     }
 
     final K key;
-
-    /** Whose turn it takes; the same for equal keys. */
-    final Object flow;
-
     Place place;
     Priority priority = Priority.BACKGROUND;
 
@@ -60,9 +56,8 @@ final class Entry<K> {
 
     int heapIndex = -1;
 
-    Entry(K key, Object flow, Place place) {
+    Entry(K key, Place place) {
         this.key = key;
-        this.flow = flow;
         this.place = place;
     }
 
