@@ -186,11 +186,15 @@ final class Heartbeat {
         };
     }
 
-    /** The server has answered a stream. Any thread. */
-    void heard() {
+    /**
+     * The server has answered a stream. Any thread.
+     *
+     * @param since when that was asked for: what was asked before the silence says nothing of it, however late it is heard
+     */
+    void heard(long since) {
         if (state == State.SILENT) {
             lane.execute(() -> {
-                if (state == State.SILENT) {
+                if (state == State.SILENT && since - silentSince > 0) {
                     state = State.DISTRUSTED;
                     unanswered = 0;
                     due = runtime.nanos(); // most often the server is back, and says so itself

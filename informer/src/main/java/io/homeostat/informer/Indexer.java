@@ -521,11 +521,15 @@ final class Indexer {
         for (RawObject object : passed) {
             RawObject now = to.get(object.key());
             RawObject before = from.get(object.key());
-            if (now != null && now.uid().equals(object.uid())) {
+            boolean ended = now == null || !now.uid().equals(object.uid());
+            if (ended) {
+                remember(object.uid(), object.resourceVersion());
+            }
+            if (now != null && (!ended || (before != null && before.uid().equals(now.uid())))) {
+                // What it is told with stays, with an epoch also another UID that was deleted before: an update.
                 after.add(new Change.Passed(object, now));
             } else {
                 (before == null ? between : all).add(new Change.Passed(object, before));
-                remember(object.uid(), object.resourceVersion());
             }
         }
         // Of a relist the deletes come first (P-C3): what is told of a key before its own.

@@ -92,6 +92,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private final Quarantine quarantine = new Quarantine();
     private long workBegan;
     private @Nullable Work work;
+    private @Nullable Delta applying; // what work is of
     private boolean pumping;
     private boolean turnAsked;
 
@@ -380,6 +381,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
                         break;
                     }
                     workBegan = runtime.nanos();
+                    applying = next;
                     work = begin(next);
                 }
                 if (!work.advance()) {
@@ -421,6 +423,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
      */
     private void lost(Throwable problem) {
         work = null;
+        if (applying instanceof Delta.Begins begins) {
+            begins.handler().close(); // it would wait for its initial objects for ever
+        } else if (applying instanceof Delta.Indexes indexes) {
+            indexes.built().completeExceptionally(problem);
+        }
         fifo.dropWhatTheServerSaid();
         reflector.lost(problem);
         LOG.atError()

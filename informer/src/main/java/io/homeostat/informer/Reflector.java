@@ -310,8 +310,8 @@ final class Reflector {
     }
 
     /** The server has accepted a request. */
-    private void accepted(Phase now, String verb) {
-        heartbeat.heard();
+    private void accepted(Phase now, String verb, long askedAt) {
+        heartbeat.heard(askedAt);
         outageSince = 0;
         probes = 0;
         denied = 0;
@@ -322,9 +322,9 @@ final class Reflector {
     }
 
     /** A refusal is an answer, too. */
-    private void answered(ApiException cause) {
+    private void answered(ApiException cause, long askedAt) {
         if (!(cause instanceof ApiException.Unreachable)) {
-            heartbeat.heard();
+            heartbeat.heard(askedAt);
         }
     }
 
@@ -623,6 +623,7 @@ final class Reflector {
         private Streams.@Nullable Handle handle;
         private @Nullable Registration timer;
         private final int timeoutSeconds = WATCH_SECONDS + random.nextInt(WATCH_SECONDS + 1);
+        private long askedAt;
         private long openedAt;
         private long heardAt;
         private boolean open;
@@ -636,6 +637,7 @@ final class Reflector {
         private @Nullable Activity successor;
 
         private int refusals; // of successors
+        private @Nullable Registration doubtLater;
         private Streams.@Nullable Handle comparing;
         private @Nullable Registration later; // the next time that it compares
         private boolean unsure; // whether the server has this stream's version
@@ -659,7 +661,8 @@ final class Reflector {
             if (current == this) {
                 intend(phase(), verb());
             }
-            openedAt = runtime.nanos();
+            askedAt = runtime.nanos();
+            openedAt = askedAt;
             heardAt = openedAt;
             Query query = selection
                     .with("resourceVersion", from)
@@ -687,6 +690,9 @@ final class Reflector {
             }
             if (later != null) {
                 later.close();
+            }
+            if (doubtLater != null) {
+                doubtLater.close();
             }
             away |= unsure && !stopped;
             if (handle != null && hearsStale && !stopped) {
@@ -767,8 +773,11 @@ final class Reflector {
          * else another one is opened as soon as the server answers, from what is applied, and takes its place when it is answered (D9b).
          */
         private void doubt() {
-            boolean quiet = runtime.nanos() - heardAt >= Heartbeat.PATIENCE.toNanos();
-            if (current == this && collecting == null && successor == null && quiet && !hearsNoSilence) {
+            if (current != this || collecting != null || successor != null || hearsNoSilence) {
+                return;
+            }
+            long quiet = runtime.nanos() - heardAt;
+            if (quiet >= Heartbeat.PATIENCE.toNanos()) {
                 enter(
                         Phase.BACKING_OFF,
                         verb(),
@@ -777,6 +786,16 @@ final class Reflector {
                                 "the server gave no answer to GET /livez for " + Heartbeat.PATIENCE.toSeconds()
                                         + " s; another watch is opened when it does"));
                 succeed(new Answer(this::open));
+            } else if (doubtLater == null) {
+                // It spoke a moment ago. The next question goes over another connection, may have its answer, and then
+                // nobody looks again: so it is looked at once more, unless it speaks.
+                long asOf = heardAt;
+                doubtLater = runtime.after(Heartbeat.PATIENCE.minusNanos(quiet), lane, () -> {
+                    doubtLater = null;
+                    if (heardAt == asOf) {
+                        doubt();
+                    }
+                });
             }
         }
 
@@ -842,7 +861,7 @@ final class Reflector {
             openedAt = runtime.nanos();
             heardAt = openedAt;
             beating = heartbeat.watch(lane, this::doubt);
-            accepted(phase(), verb());
+            accepted(phase(), verb(), askedAt);
             ask();
             if (away && collecting == null) {
                 away = false;
@@ -919,7 +938,7 @@ final class Reflector {
             }
             if (successor != null) {
                 succeed(null); // it was the server that hung
-                accepted(phase(), verb());
+                accepted(phase(), verb(), askedAt);
             }
             List<WatchFrame.Event> events = new ArrayList<>(frames.size());
             for (WatchFrame frame : frames) {
@@ -1075,7 +1094,7 @@ final class Reflector {
 
         @Override
         public void failed(ApiException cause) {
-            answered(cause);
+            answered(cause, askedAt);
             away |= !open && cause instanceof ApiException.Unreachable;
             if (versionRefused(cause)) {
                 takeOver(); // the one before may live, but it cannot be told from one that does not: a list tells
@@ -1128,6 +1147,7 @@ final class Reflector {
         private final Collecting collecting;
         private Streams.@Nullable Handle handle;
         private @Nullable Registration timer;
+        private long askedAt;
         private long heardAt;
         private boolean laterPage;
         private boolean heard;
@@ -1151,7 +1171,8 @@ final class Reflector {
         }
 
         private void page(Query query) {
-            heardAt = runtime.nanos();
+            askedAt = runtime.nanos();
+            heardAt = askedAt;
             handle = client.list(type, query, lane, this);
             handle.demand(DEMAND);
         }
@@ -1198,7 +1219,7 @@ final class Reflector {
             if (current != this) {
                 return;
             }
-            accepted(Phase.LISTING, "list");
+            accepted(Phase.LISTING, "list", askedAt);
             heard = true;
             heardAt = runtime.nanos();
             for (ListItem item : items) {
@@ -1218,7 +1239,7 @@ final class Reflector {
             if (current != this) {
                 return;
             }
-            accepted(Phase.LISTING, "list");
+            accepted(Phase.LISTING, "list", askedAt);
             if (!end.continueToken().isEmpty()) {
                 laterPage = true;
                 if (showsPages) {
@@ -1244,7 +1265,7 @@ final class Reflector {
             if (current != this) {
                 return;
             }
-            answered(cause);
+            answered(cause, askedAt);
             if (cause instanceof ApiException.Unreachable && runtime.nanos() - heardAt >= PATIENT.toNanos()) {
                 slow();
             }

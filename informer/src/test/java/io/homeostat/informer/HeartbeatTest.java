@@ -128,6 +128,22 @@ class HeartbeatTest {
     }
 
     @Test
+    void aStreamThatSpokeUntilThePathDiedIsFoundInTimeToo() {
+        List<SharedInformer<ConfigMap>> all = synced(3);
+        int before = server.heartbeats.size();
+        server.livez = () -> null; // the question is lost a moment before the streams are
+        within(Duration.ofSeconds(15), () -> server.heartbeats.size() > before);
+        later(Duration.ofSeconds(1));
+        server.put("a");
+        within(Duration.ofSeconds(1), () -> all.stream().allMatch(this::same));
+        breakPath();
+        server.livez = Optional::empty;
+        server.put("b");
+        within(Duration.ofSeconds(20), () -> all.stream().allMatch(this::same) && watching(all));
+        assertThat(relists()).isEmpty();
+    }
+
+    @Test
     void aServerThatHangsForEightSecondsLosesNothingAndIsAskedForNoListAndNothingIsToldTwice() {
         server.put("gone");
         SharedInformer<ConfigMap> informer = synced();

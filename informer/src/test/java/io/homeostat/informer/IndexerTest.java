@@ -213,6 +213,20 @@ class IndexerTest {
     }
 
     @Test
+    void anOwnWriteThatAnEpochTookBackIsToldAfterTheDeletesOfItsList() {
+        TestObject b = TestObject.of("b", "u2", 11);
+        replace(20, a, b);
+        // Made after the end of a, which the cache has not heard of when a backup brings a back.
+        TestObject mine = TestObject.of("a", "u9", 25);
+        indexer.own(mine);
+        assertThat(apply(indexer, list(Freshness.CONSISTENT, 15, a.at(9))))
+                .containsExactly(
+                        new Change.Deleted(b, b), new Change.Updated(a, a.at(9)), new Change.Passed(mine, a.at(9)));
+        assertThat(listed()).containsExactly("a:u1@9");
+        assertThat(indexer.state().overlay().isEmpty()).isTrue();
+    }
+
+    @Test
     void absentKeysStayWhileAListHoldsNamelessItems() {
         TestObject b = TestObject.of("b", "u2", 6);
         replace(10, a, b);

@@ -16,25 +16,27 @@ import org.junit.jupiter.api.Test;
  * bytes: the client, the cache, its handlers and its own writes. After every step the cache is a state the server had; in the end
  * everybody knows what the server has, and nothing is left over.
  *
- * <p>{@code -Dhomeostat.informer.seeds=N} plays N seeds, {@code -Dhomeostat.seed=S} that one alone.
+ * <p>{@code -Dhomeostat.informer.seeds=N} plays N seeds, {@code -Dhomeostat.informer.from=F} those from F on, {@code -Dhomeostat.seed=S}
+ * that one alone.
  */
 class InformerSimulationTest {
     private static final int SEEDS = Integer.getInteger("homeostat.informer.seeds", 10_000);
     private static final long ONLY = Long.getLong("homeostat.seed", -1);
+    private static final long FROM = ONLY >= 0 ? ONLY : Long.getLong("homeostat.informer.from", 0);
     private static final int SHOWN = 5;
 
     @Test
     void everyHistoryEndsWithTheServersStateInTheCacheAndInEveryHandler() throws InterruptedException {
         long began = System.nanoTime();
         Map<Long, String> failures = new ConcurrentSkipListMap<>();
-        long seeds = ONLY >= 0 ? ONLY + 1 : SEEDS;
-        AtomicLong next = new AtomicLong(Math.max(0, ONLY));
+        long end = FROM + (ONLY >= 0 ? 1 : SEEDS);
+        AtomicLong next = new AtomicLong(FROM);
         List<Thread> players = new ArrayList<>();
         for (int i = 0; i < Math.max(1, Runtime.getRuntime().availableProcessors()); i++) {
             Thread player = new Thread(
                     () -> {
                         for (long seed = next.getAndIncrement();
-                                seed < seeds && failures.size() < SHOWN;
+                                seed < end && failures.size() < SHOWN;
                                 seed = next.getAndIncrement()) {
                             String failure = play(seed, "");
                             if (!failure.isEmpty()) {
@@ -50,8 +52,7 @@ class InformerSimulationTest {
             player.join();
         }
         System.out.printf(
-                "InformerSimulationTest: %d seeds in %.1f s%n",
-                seeds - Math.max(0, ONLY), (System.nanoTime() - began) / 1e9);
+                "InformerSimulationTest: %d seeds in %.1f s%n", end - FROM, (System.nanoTime() - began) / 1e9);
         assertThat(failures.values()).isEmpty();
     }
 

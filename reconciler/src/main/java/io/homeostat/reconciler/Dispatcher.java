@@ -1,5 +1,6 @@
 package io.homeostat.reconciler;
 
+import io.homeostat.client.ObjectKey;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.core.Registration;
@@ -122,7 +123,14 @@ final class Dispatcher<K> implements Registration {
         this.fatal = engine.fatal();
         this.free = limits.workers;
         this.lane = runtime.lane("controller/" + name);
-        this.queue = new WorkQueue<>(name, runtime, lane, this::dispatch, WorkQueue.Config.DEFAULT);
+        // Namespaces take turns; keys of other kinds are looked at in the order they became ready.
+        this.queue = new WorkQueue<>(
+                name,
+                runtime,
+                lane,
+                this::dispatch,
+                WorkQueue.Config.DEFAULT,
+                key -> key instanceof ObjectKey named ? named.namespace() : "");
         this.reporting = queue.report(engine.metrics());
         this.figures = new ReconcileFigures(engine.metrics(), name, limits.workers, active::get, stuck::get);
     }

@@ -87,6 +87,30 @@ class ReconcilerTest {
     }
 
     @Test
+    void namespaceWithManyObjectsDoesNotHoldUpTheOneOfAnother() {
+        world.apply(
+                ResourceType.of(Namespace.class),
+                ObjectKey.clusterScoped("other"),
+                "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"other\"}}");
+        for (int i = 0; i < 30; i++) {
+            world.widget("many-" + i, 1);
+        }
+        world.apply(
+                World.WIDGETS,
+                new ObjectKey("other", "one"),
+                "{\"apiVersion\":\"test.example.com/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"one\"},"
+                        + "\"spec\":{\"size\":1}}");
+        List<String> order = new ArrayList<>();
+        world.start(Operator.named("test-operator")
+                .controller(Widget.class, c -> c.workers(1).reconciler((widget, context) -> {
+                    order.add(context.key().toString());
+                    return Result.done();
+                })));
+        world.await(() -> order.size() == 31);
+        assertThat(order.indexOf("other/one")).as("its place among %s", order).isLessThanOrEqualTo(2);
+    }
+
+    @Test
     void generationThatCameAndWentUnseenIsAcknowledgedInTheStatus() {
         world.start((widget, context) -> {
             context.updateStatus((Widget.Status status) ->

@@ -11,6 +11,10 @@ final class Entry<K> {
     }
 
     final K key;
+
+    /** Whose turn it takes; the same for equal keys. */
+    final Object flow;
+
     Place place;
     Priority priority = Priority.BACKGROUND;
 
@@ -56,8 +60,9 @@ final class Entry<K> {
 
     int heapIndex = -1;
 
-    Entry(K key, Place place) {
+    Entry(K key, Object flow, Place place) {
         this.key = key;
+        this.flow = flow;
         this.place = place;
     }
 

@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -37,7 +38,9 @@ import org.jspecify.annotations.Nullable;
  *                          └──────────────────────────────────────┘  retry: after a backoff
  * </pre>
  *
- * <p><b>Order.</b> First ready, first out, among keys of one {@link Priority}; a {@code BACKGROUND} key goes behind the
+ * <p><b>Order.</b> First ready, first out, among keys of one {@link Priority} and one <i>flow</i>, which is what the function given at
+ * creation makes of a key (its namespace, say); flows take turns, a key each, so that a namespace with ten thousand keys holds up the
+ * one key of another by one look and not by ten thousand. Without that function all keys are one flow. A {@code BACKGROUND} key goes behind the
  * {@code NORMAL} ones until it has waited for the ageing time longer than they did. From then on every {@value #SHARE}th key handed out is
  * such a one: neither does an endless load of changes starve the background, nor does a long list, all of which has aged, hold up a change. A
  * key is never handed out while it is held. Delayed keys become ready in the order they are due.
@@ -105,24 +108,26 @@ public final class WorkQueue<K> {
 
     // Invariants, whenever the lock is free:
     // - entries holds exactly the live keys; an entry is DELAYED, READY or HELD.
-    // - READY ⇔ in the ready set of its priority, and nowhere else. DELAYED ⇒ in the heap. HELD ⇒ in held; in the
+    // - READY ⇔ in the ready keys of its priority, and nowhere else. DELAYED ⇒ in the heap. HELD ⇒ in held; in the
     //   heap only when a later look was asked for. again ⇒ HELD, and not in the heap.
     // - causes is present exactly when a next run is certain: READY, DELAYED, or HELD with again or in the heap.
     // - If something is ready, or the heap has a head that no timer is armed for, a turn is scheduled or running, or
     //   the consumer was called since. The timer is never armed later than the head is due once the turns that are
     //   scheduled have run.
-    // - After shutdown the heap is empty; after STOP the ready sets are too.
+    // - After shutdown the heap is empty; after STOP the ready keys are too.
 
     /** Of keys handed out while changes wait, every so manyth may be one of the background that has aged. */
     static final int SHARE = 4;
 
     private static final int DUE_PER_LOCK = 256;
+    private static final Object ONE_FLOW = "";
 
     private final String name;
     private final EngineRuntime runtime;
     private final Lane lane;
     private final Runnable onReady;
     private final Config config;
+    private final Function<? super K, ?> flow;
     private final RandomGenerator random; // its own sequence; used under the lock only
     private final boolean forgetsHolders; // a planted defect; false outside a simulation that looks for it
     private final ReentrantLock lock = new ReentrantLock();
@@ -131,10 +136,10 @@ public final class WorkQueue<K> {
     private final Map<K, Entry<K>> entries = new HashMap<>(); // never iterated but to check invariants
 
     @GuardedBy("lock")
-    private final Set<Entry<K>> normal = new LinkedHashSet<>(); // in order of arrival
+    private final ReadyKeys<K> normal = new ReadyKeys<>();
 
     @GuardedBy("lock")
-    private final Set<Entry<K>> background = new LinkedHashSet<>();
+    private final ReadyKeys<K> background = new ReadyKeys<>();
 
     @GuardedBy("lock")
     private final DelayHeap<K> delayed = new DelayHeap<>();
@@ -171,6 +176,22 @@ public final class WorkQueue<K> {
      *     enough and will poll again by itself
      */
     public WorkQueue(String name, EngineRuntime runtime, Lane lane, Runnable onReady, Config config) {
+        this(name, runtime, lane, onReady, config, key -> ONE_FLOW);
+    }
+
+    /**
+     * Creates a queue whose flows take turns.
+     *
+     * @param flow of a key; pure and quick, never null, with {@code equals} and {@code hashCode} like a key's. Called outside the lock
+     */
+    public WorkQueue(
+            String name,
+            EngineRuntime runtime,
+            Lane lane,
+            Runnable onReady,
+            Config config,
+            Function<? super K, ?> flow) {
+        this.flow = flow;
         this.name = name;
         this.runtime = runtime;
         this.lane = lane;
@@ -192,7 +213,7 @@ public final class WorkQueue<K> {
      * @return false when the queue is shut down
      */
     public boolean add(K key, String cause, Priority priority) {
-        requireKey(key, cause);
+        Object itsFlow = requireKey(key, cause);
         long now = runtime.nanos();
         boolean turn;
         boolean asked;
@@ -203,7 +224,7 @@ public final class WorkQueue<K> {
             }
             Entry<K> entry = entries.get(key);
             if (entry == null) {
-                entry = new Entry<>(key, Entry.Place.DELAYED);
+                entry = new Entry<>(key, itsFlow, Entry.Place.DELAYED);
                 entries.put(key, entry);
             }
             entry.because(cause);
@@ -236,7 +257,7 @@ public final class WorkQueue<K> {
         if (delay.isNegative() || delay.isZero()) {
             return add(key, cause);
         }
-        requireKey(key, cause);
+        Object itsFlow = requireKey(key, cause);
         long now = runtime.nanos();
         long asked = later(now, delay);
         boolean turn = false;
@@ -247,7 +268,7 @@ public final class WorkQueue<K> {
             }
             Entry<K> entry = entries.get(key);
             if (entry == null) {
-                entry = new Entry<>(key, Entry.Place.DELAYED);
+                entry = new Entry<>(key, itsFlow, Entry.Place.DELAYED);
                 entries.put(key, entry);
             }
             entry.because(cause);
@@ -320,7 +341,7 @@ public final class WorkQueue<K> {
             if (entry == null) {
                 return null;
             }
-            ready(entry.priority).remove(entry);
+            ready(entry.priority).handedOut(entry);
             List<Cause> causes = entry.causes == null ? List.of() : entry.causes.list();
             entry.place = Entry.Place.HELD;
             entry.heldPriority = entry.priority;
@@ -575,8 +596,11 @@ public final class WorkQueue<K> {
         }
     }
 
-    private void requireKey(K key, String cause) {
+    /** The flow of a key that is none of ours to refuse. */
+    private Object requireKey(K key, String cause) {
         Objects.requireNonNull(key, () -> "Queue " + name + " was given null for a key, because of: " + cause);
+        return Objects.requireNonNull(
+                flow.apply(key), () -> "Queue " + name + " got null for the flow of " + key + "; give it one");
     }
 
     /** A look at {@code entry} is wanted now. */
@@ -629,7 +653,7 @@ public final class WorkQueue<K> {
 
     @GuardedBy("lock")
     private Entry<K> release(K key) {
-        Entry<K> entry = forgetsHolders ? new Entry<>(key, Entry.Place.HELD) : entries.get(key);
+        Entry<K> entry = forgetsHolders ? new Entry<>(key, ONE_FLOW, Entry.Place.HELD) : entries.get(key);
         if (entry == null || entry.place != Entry.Place.HELD) {
             throw new IllegalStateException("Queue " + name + " was told that work on " + key
                     + " ended, but the key is not held: end each key that poll() gave exactly once");
@@ -661,14 +685,14 @@ public final class WorkQueue<K> {
     }
 
     @GuardedBy("lock")
-    private Set<Entry<K>> ready(Priority priority) {
+    private ReadyKeys<K> ready(Priority priority) {
         return priority == Priority.NORMAL ? normal : background;
     }
 
     @GuardedBy("lock")
     private @Nullable Entry<K> next() {
-        Entry<K> fast = first(normal);
-        Entry<K> slow = first(background);
+        Entry<K> fast = normal.first();
+        Entry<K> slow = background.first();
         if (fast == null || slow == null) {
             return fast == null ? slow : fast;
         }
@@ -687,12 +711,11 @@ public final class WorkQueue<K> {
     }
 
     @GuardedBy("lock")
-    private void dropReady(Set<Entry<K>> ready) {
-        for (Entry<K> entry : ready) {
+    private void dropReady(ReadyKeys<K> ready) {
+        for (Entry<K> entry : ready.drain()) {
             dropped.add(entry.key);
             entries.remove(entry.key);
         }
-        ready.clear();
     }
 
     private void runTurn(boolean turn) {
@@ -838,6 +861,8 @@ public final class WorkQueue<K> {
                 && heapSeen == delayed.size()
                 && readySeen == normal.size() + background.size()
                 && delayed.valid()
+                && normal.valid()
+                && background.valid()
                 && (shutdown == null || delayed.size() == 0);
     }
 }

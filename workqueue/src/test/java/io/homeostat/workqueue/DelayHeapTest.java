@@ -20,7 +20,7 @@ class DelayHeapTest {
             List<Due> model = new ArrayList<>();
             List<Entry<Integer>> entries = new ArrayList<>();
             for (int key = 0; key < 40; key++) {
-                entries.add(new Entry<>(key, Entry.Place.DELAYED));
+                entries.add(new Entry<>(key, "", Entry.Place.DELAYED));
             }
             for (int step = 0; step < 400; step++) {
                 Entry<Integer> entry = entries.get(random.nextInt(entries.size()));
@@ -43,8 +43,8 @@ class DelayHeapTest {
     @Test
     void aHeapWhoseEntriesAreNotWhereTheySayOrOutOfOrderIsNotValid() {
         DelayHeap<Integer> heap = new DelayHeap<>();
-        Entry<Integer> early = new Entry<>(1, Entry.Place.DELAYED);
-        Entry<Integer> late = new Entry<>(2, Entry.Place.DELAYED);
+        Entry<Integer> early = new Entry<>(1, "", Entry.Place.DELAYED);
+        Entry<Integer> late = new Entry<>(2, "", Entry.Place.DELAYED);
         heap.put(early, 1);
         heap.put(late, 2);
         early.dueAt = 3;

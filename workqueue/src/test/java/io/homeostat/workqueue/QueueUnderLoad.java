@@ -36,7 +36,7 @@ final class QueueUnderLoad {
         this.producing = new AtomicInteger(producers);
         this.free = new AtomicInteger(workers);
         this.lane = runtime.lane("consumer");
-        this.queue = new WorkQueue<>("load", runtime, lane, this::dispatch, WorkQueue.Config.DEFAULT);
+        this.queue = new WorkQueue<>("load", runtime, lane, this::dispatch, WorkQueue.Config.DEFAULT, key -> key % 3);
         for (int i = 0; i < keys; i++) {
             states.add(new AtomicInteger());
             seen.add(new AtomicInteger());
