@@ -161,7 +161,9 @@ final class Indexer {
     private final LabelSelector selector;
     // Confined to the lane: UID to the version of its deletion, oldest first.
     private final Map<String, String> deleted = new LinkedHashMap<>();
-    // The same UIDs, for own() on any thread: in here before the state that lacks them is published.
+    // Of those, what the last list showed although a GET had found nothing. Confined to the lane.
+    private final Set<String> insistedOn = new HashSet<>(0);
+    // The same UIDs as in deleted, for own() on any thread: in here before the state that lacks them is published.
     private final Set<String> ended = ConcurrentHashMap.newKeySet();
     // UIDs in base whose version is of an earlier epoch, since the list that began this one could not say more of them:
     // no version
@@ -376,8 +378,8 @@ final class Indexer {
 
     private void remember(String uid, String version) {
         foreign.remove(uid);
-        deleted.remove(uid);
-        deleted.put(uid, version);
+        String known = deleted.remove(uid);
+        deleted.put(uid, known != null && older(version, known) ? known : version);
         ended.add(uid);
         if (deleted.size() > REMEMBERED) {
             Iterator<String> oldest = deleted.keySet().iterator();
@@ -425,9 +427,15 @@ final class Indexer {
             if (!overlay.isEmpty()) {
                 Set<Version> said = told == null ? versions(changes) : told;
                 told = said;
+                Set<String> ending = ends(changes);
                 for (Iterator<Own> entries = overlay.entries().iterator(); entries.hasNext(); ) {
                     Own own = entries.next();
-                    Own left = own.withoutSuperseded(seen -> said.contains(Version.of(seen)));
+                    for (RawObject seen : own.superseded()) {
+                        if (hasEnded(seen, ending) && !said.contains(Version.of(seen)) && !isAt(from, seen)) {
+                            untold.add(seen); // with its end: no more can be told of it afterwards
+                        }
+                    }
+                    Own left = own.withoutSuperseded(seen -> said.contains(Version.of(seen)) || hasEnded(seen, ending));
                     if (epoch != before.epoch || caughtUp(bare, own)) {
                         overlay = overlay.without(own.key());
                         for (RawObject seen : left.shown()) {
@@ -441,7 +449,7 @@ final class Indexer {
                 }
             }
             if (CURRENT.compareAndSet(this, before, bare.with(overlay))) {
-                return untold.isEmpty() ? changes : withPassed(untold, from, base, changes);
+                return untold.isEmpty() ? changes : withPassed(untold, from, base, changes, epoch != before.epoch);
             }
         }
     }
@@ -497,6 +505,22 @@ final class Indexer {
         return known != null && Version.of(known).equals(Version.of(object));
     }
 
+    /** Whether it is of a UID that ends now, and from before that: with a selector it may come again. */
+    private boolean hasEnded(RawObject seen, Set<String> ending) {
+        String end = ending.contains(seen.uid()) ? deleted.get(seen.uid()) : null;
+        return end != null && !newer(seen.resourceVersion(), end);
+    }
+
+    private static Set<String> ends(List<Change> changes) {
+        Set<String> uids = new HashSet<>();
+        for (Change change : changes) {
+            if (change instanceof Change.Deleted deleted) {
+                uids.add(deleted.before().uid());
+            }
+        }
+        return uids;
+    }
+
     private static Set<Version> versions(List<Change> changes) {
         Set<Version> versions = new HashSet<>();
         for (Change change : changes) {
@@ -514,7 +538,11 @@ final class Indexer {
 
     /** A UID that is there now passes after its change, one that is not before: no handler is told of an end and then of more. */
     private List<Change> withPassed(
-            List<RawObject> passed, Layer<RawObject> from, Layer<RawObject> to, List<Change> changes) {
+            List<RawObject> passed,
+            Layer<RawObject> from,
+            Layer<RawObject> to,
+            List<Change> changes,
+            boolean ofAnEarlierEpoch) {
         List<Change> all = new ArrayList<>(changes.size() + passed.size());
         List<Change> between = new ArrayList<>(0);
         List<Change> after = new ArrayList<>(0);
@@ -522,7 +550,7 @@ final class Indexer {
             RawObject now = to.get(object.key());
             RawObject before = from.get(object.key());
             boolean ended = now == null || !now.uid().equals(object.uid());
-            if (ended) {
+            if (ended && !ofAnEarlierEpoch) { // whose versions say nothing of a UID that may come again
                 remember(object.uid(), object.resourceVersion());
             }
             if (now != null && (!ended || (before != null && before.uid().equals(now.uid())))) {
@@ -822,13 +850,20 @@ final class Indexer {
                     return false;
                 }
             }
+            insistedOn.clear();
             if (reset) {
                 deleted.clear();
                 ended.clear();
                 foreign.addAll(kept);
             } else {
-                // What a list still shows after this one is there, whatever a GET has said before.
-                deleted.replaceAll((uid, end) -> end.equals(FINAL) ? replaced.version : end);
+                // What this list lacks, too, ended before it. What it shows it may show from before the end, and the
+                // watch
+                // behind it, too; what the next list still shows is there, whatever a GET has said.
+                for (RawObject item : outlived) {
+                    insistedOn.add(item.uid());
+                }
+                deleted.replaceAll(
+                        (uid, end) -> end.equals(FINAL) && !insistedOn.contains(uid) ? replaced.version : end);
             }
             String version = reset || !checksVersions ? replaced.version : later(start.version, replaced.version);
             boolean nameless = replaced.nameless > 0;
@@ -897,7 +932,8 @@ final class Indexer {
 
         private void added(RawObject item) {
             String end = deleted.get(item.uid());
-            if (checksVersions && !reset && end != null && older(replaced.version, end)) {
+            boolean insists = FINAL.equals(end) && insistedOn.contains(item.uid());
+            if (checksVersions && !reset && end != null && older(replaced.version, end) && !insists) {
                 outlived.add(item); // the list is from before the end of this, which was told already
                 return;
             }

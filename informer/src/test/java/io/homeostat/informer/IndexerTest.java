@@ -519,6 +519,45 @@ class IndexerTest {
     }
 
     @Test
+    void norDoesTheWatchThatGoesOnFromThatList() {
+        TestObject b = TestObject.of("b", "u2", 11);
+        replace(12, a.at(10), b);
+        indexer.deny(a.key(), a.at(10));
+        apply(indexer, list(Freshness.NOT_OLDER, 13, a.at(10), b));
+        assertThat(events(modified(a.at(14)), gone(a.at(15)))).isEmpty();
+        assertThat(listed()).containsExactly("b:u2@11");
+    }
+
+    @Test
+    void whatTheNextListStillShowsIsThereWhateverAGetHasSaid() {
+        replace(12, a.at(10));
+        indexer.deny(a.key(), a.at(10)); // a proxy's 404, say
+        assertThat(replace(13, a.at(10))).isEmpty();
+        assertThat(replace(14, a.at(10))).containsExactly(new Change.Added(a.at(10)));
+    }
+
+    @Test
+    void anOwnWriteThatAGetShowsToHaveEndedDoesNotComeBackWithAListFromBefore() {
+        replace(12, a.at(10));
+        indexer.own(a.at(15));
+        assertThat(indexer.deny(a.key(), a.at(10)))
+                .containsExactly(new Change.Passed(a.at(15), a.at(10)), new Change.Deleted(a.at(10), a.at(10)));
+        assertThat(replace(15, a.at(15))).isEmpty();
+        assertThat(listed()).isEmpty();
+    }
+
+    @Test
+    void whatReadersSawOfAUidThatEndsIsToldWithItsEndAlsoWhileALaterOwnWriteHidesIt() {
+        replace(10, a);
+        indexer.own(a.at(17));
+        TestObject later = TestObject.of("a", "u7", 33);
+        indexer.own(later);
+        assertThat(replace(30)).containsExactly(new Change.Passed(a.at(17), a), new Change.Deleted(a, a));
+        assertThat(listed()).containsExactly("a:u7@33");
+        assertThat(events(added(later))).containsExactly(new Change.Added(later));
+    }
+
+    @Test
     void aRestoredServerBringsBackWhatHadEnded() {
         TestObject b = TestObject.of("b", "u2", 18);
         replace(20, a.at(10), b);

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
@@ -181,6 +182,9 @@ final class SeedServer implements Transport {
         }
     }
 
+    /** A list, or initial events, that were answered: for which selector, at which version of which history. */
+    record Listed(String selector, int history, long version) {}
+
     /** What a request asked for. */
     record Asked(HttpCall call, String name, String subresource, Map<String, String> parameters) {
         String parameter(String parameter) {
@@ -227,6 +231,7 @@ final class SeedServer implements Transport {
     private final Lane lane;
     private final RandomGenerator random;
     final List<History> histories = new ArrayList<>();
+    final Set<Listed> lists = new HashSet<>();
     /** Every version of every object that was ever said, by UID and version. */
     final Map<String, Thing> committed = new HashMap<>();
 
@@ -459,6 +464,7 @@ final class SeedServer implements Transport {
             return Said.status(410, "Expired", "");
         }
         int start = token.isEmpty() ? 0 : Integer.parseInt(token.substring(colon + 1));
+        lists.add(new Listed(asked.selector(), histories.size() - 1, at));
         List<Thing> all = List.copyOf(history().at(at, asked.selector()).values());
         int end = asked.parameter("limit").isEmpty() ? all.size() : Math.min(all.size(), start + PAGE);
         String metadata = "\"metadata\":{\"resourceVersion\":\"" + at + "\""
@@ -653,6 +659,7 @@ final class SeedServer implements Transport {
             }
             listener.head(200, JSON);
             if (initial || wanted.isEmpty()) {
+                lists.add(new Listed(asked.selector(), histories.size() - 1, version));
                 for (Thing thing : history().at(version, asked.selector()).values()) {
                     say(frame("ADDED", thing));
                 }

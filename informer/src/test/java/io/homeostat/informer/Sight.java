@@ -253,11 +253,14 @@ final class Sight {
             due.clear();
             overtaken = false;
             relisted = false;
-            listed = phase == InformerState.Phase.STREAMING || phase == InformerState.Phase.LISTING;
+            // One step may apply a list and events after it, which are told in their own order: then its version is
+            // theirs.
+            listed = (phase == InformerState.Phase.STREAMING || phase == InformerState.Phase.LISTING)
+                    && isOfAList(now.version());
             if (prompt.told().equals(text(before.base().entries().toList()))) {
                 before.base().entries().iterator().forEachRemaining(object -> due.add(object.uid()));
                 now.base().entries().iterator().forEachRemaining(object -> due.remove(object.uid()));
-                // One step may apply a list and events after it; that its last change is a delete shows it.
+                // … unless a list was made at just that version, too; that its last change is a delete shows it.
                 if (due.stream().anyMatch(uid -> now.version()
                         .equals(String.valueOf(server.history().deletedAt.get(uid))))) {
                     due.clear();
@@ -272,6 +275,14 @@ final class Sight {
         now.base().entries().iterator().forEachRemaining(this::inBase);
         views();
         seen(now);
+    }
+
+    private boolean isOfAList(String version) {
+        return !version.isEmpty()
+                && server.lists.stream()
+                        .anyMatch(list -> list.selector().equals(selector)
+                                && list.history() >= matched
+                                && list.version() == Long.parseLong(version));
     }
 
     private void inBase(RawObject object) {

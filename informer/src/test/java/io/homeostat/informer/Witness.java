@@ -150,7 +150,8 @@ final class Witness implements ResourceEventHandler<Gadget> {
             broken("is told a delete of " + Sight.text(raw) + ", it knows "
                     + (known == null ? "nothing" : Sight.text(known)));
         }
-        if (!sight.left(raw.uid()) && !play.restoredLately()) {
+        // One that is late may be told now what ended in an earlier epoch only.
+        if (!sight.left(raw.uid()) && !play.restoredLately() && sight.deleted(raw.uid())) {
             ended.add(raw.uid());
         }
         if (epoch == 0 && !sight.left(raw.uid()) && Indexer.older(raw.resourceVersion(), sight.newestBase(raw.uid()))) {
