@@ -32,7 +32,9 @@ sealed interface FaultAction {
         /** It comes twice. */
         DUPLICATE,
         /** It comes after the next one. */
-        SWAP;
+        SWAP,
+        /** After it comes what was said of the same object before. */
+        STALE;
 
         @Override
         public String toString() {

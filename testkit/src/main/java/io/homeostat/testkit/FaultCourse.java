@@ -11,7 +11,10 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
 import java.util.zip.GZIPOutputStream;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>Inside, what comes is edited (body, frames), then cut at a byte, then shaped (compressed, split, slowed). <b>Threads.</b> Confined
- * to the exchange. <b>Memory.</b> A frame that is not whole; the whole body when a rule rewrites it.
+ * to the exchange. <b>Memory.</b> A frame that is not whole; the whole body when a rule rewrites it, the last frame
+ * of each object when a rule says them again.
  */
 final class FaultCourse {
     /** Whether the client takes compressed answers. */
@@ -50,6 +54,8 @@ final class FaultCourse {
     private final List<Active> cuts = new ArrayList<>(); // at bytes, not come to yet
     private final List<Active> frameRules = new ArrayList<>();
     private @Nullable String swapped; // a frame that comes after its successor
+    private boolean repeats; // whether a rule says frames again
+    private final Map<String, String> said = new HashMap<>(); // the last frame of each object, if so
     private int frames;
     private long offset;
     private int pieces = Integer.MAX_VALUE;
@@ -68,6 +74,7 @@ final class FaultCourse {
             } else if (one.rule().point().phase() == Phase.FRAME
                     && request.verb().equals("watch")) {
                 frameRules.add(one);
+                repeats |= one.rule().action() == FaultAction.Frame.STALE;
             }
         }
     }
@@ -227,6 +234,7 @@ final class FaultCourse {
 
     private void frame(String arrived) {
         frames++;
+        String earlier = repeats ? saidBefore(arrived) : null;
         List<String> now = new ArrayList<>(List.of(arrived));
         boolean later = false;
         for (Active one : frameRules) {
@@ -267,6 +275,11 @@ final class FaultCourse {
             } else if (action == FaultAction.Frame.SWAP) {
                 script.acted(name, where, action);
                 later = true;
+            } else if (action == FaultAction.Frame.STALE) {
+                if (earlier != null) {
+                    script.acted(name, where, action);
+                    now = Stream.concat(now.stream(), Stream.of(earlier)).toList();
+                }
             } else {
                 act(one, where);
             }
@@ -283,6 +296,14 @@ final class FaultCourse {
         if (before != null) {
             body(before.getBytes(StandardCharsets.UTF_8));
         }
+    }
+
+    /** The frame of the same object that came before, if any; remembers this one. Bookmarks and errors are of none. */
+    private @Nullable String saidBefore(String frame) {
+        Tree tree = Tree.parse(frame);
+        String name = tree.text("object.metadata.name");
+        String object = tree.text("object.metadata.namespace") + "/" + name + "/" + tree.text("object.metadata.uid");
+        return name.isEmpty() ? null : said.put(object, frame);
     }
 
     // ---- bytes

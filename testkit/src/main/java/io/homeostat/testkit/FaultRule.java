@@ -311,9 +311,17 @@ public final class FaultRule {
             return rule(FaultAction.Frame.DUPLICATE);
         }
 
-        /** Gives the frame after its successor. */
+        /**
+         * Gives the frame after its successor. No client survives that with any two frames: it takes a version for all that was before
+         * it, its own writes among them.
+         */
         public FaultRule swap() {
             return rule(FaultAction.Frame.SWAP);
+        }
+
+        /** Gives after the frame, once more, what this watch said of the same object before; nothing when it said nothing. */
+        public FaultRule stale() {
+            return rule(FaultAction.Frame.STALE);
         }
 
         /**

@@ -25,7 +25,7 @@ import org.jspecify.annotations.Nullable;
  *   point  = ["request" | "answer" | "byte" k ["-" k] | "frame" k ["-" [k]] ["byte" k]]
  *   action = "reset" | "truncate" | "end" | "silence" | "delay" time | "slow" bytes | "split" bytes
  *          | "status" code ["retry-after" time] | "reply" ("garbage" | "html" | "table" | "kind")
- *          | "drop" | "duplicate" | "swap" | "rewrite" quoted "to" quoted
+ *          | "drop" | "duplicate" | "swap" | "stale" | "rewrite" quoted "to" quoted
  * </pre>
  */
 final class FaultText {

@@ -33,6 +33,9 @@ import org.junit.jupiter.api.extension.ExtendWith;
 abstract class FaultContract {
     static final String LISTING = "/api/v1/namespaces/n/configmaps";
     static final String WATCHING = LISTING + "?watch=true";
+    /** Three versions of one object. */
+    static final String WATCHING_ONE = WATCHING + "&fieldSelector=metadata.name%3Dc-1";
+
     private static final Duration SOON = Duration.ofSeconds(20);
 
     SystemRuntime runtime = SystemRuntime.create();
@@ -307,6 +310,16 @@ abstract class FaultContract {
         shows(
                 under("watch configmaps frame 1: duplicate; watch configmaps frame 2: drop", "GET", WATCHING),
                 frames(1, 1, 3, 4, 5));
+    }
+
+    @Test
+    void whatWasSaidOfAnObjectBeforeIsSaidAgain() {
+        shows(under("watch configmaps frame 1-: stale", "GET", WATCHING), frames(1, 2, 3, 4, 5));
+        String first = FaultedServer.frame("c-1", 1);
+        String second = FaultedServer.frame("c-1", 2);
+        String third = FaultedServer.frame("c-1", 3);
+        shows(under("watch configmaps frame 1-: stale", "GET", WATCHING_ONE), first + second + first + third + second);
+        shows(under("watch configmaps frame 3: stale", "GET", WATCHING_ONE), first + second + third + second);
     }
 
     @Test

@@ -24,7 +24,8 @@ final class FaultRuleTest {
                 "update deployments/status answer: reply kind",
                 "* * answer: slow 1024",
                 "* * answer: split 1",
-                "watch * ?\"a b\" frame 1: swap"
+                "watch * ?\"a b\" frame 1: swap",
+                "watch * %50 frame 2-: stale"
             })
     void textOfARuleReadsBack(String text) {
         assertThat(FaultRule.parse(text)).hasToString(text);

@@ -41,8 +41,12 @@ final class FaultedServer implements Transport {
     }
 
     static String frame(int number) {
-        return "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"c-" + number
-                + "\",\"resourceVersion\":\"" + number + "\"}}}\n";
+        return frame("c-" + number, number);
+    }
+
+    static String frame(String name, int version) {
+        return "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"" + name
+                + "\",\"resourceVersion\":\"" + version + "\"}}}\n";
     }
 
     static String frames(int... numbers) {
@@ -60,7 +64,10 @@ final class FaultedServer implements Transport {
         boolean watch = call.target().contains("watch=true");
         if (watch) {
             // Chunks that are no frames: a frame and a half, half a frame and one more, and so on.
-            byte[] all = frames(1, 2, 3, 4, 5).getBytes(StandardCharsets.UTF_8);
+            String text = call.target().contains("fieldSelector")
+                    ? frame("c-1", 1) + frame("c-1", 2) + frame("c-1", 3)
+                    : frames(1, 2, 3, 4, 5);
+            byte[] all = text.getBytes(StandardCharsets.UTF_8);
             int piece = frame(1).length() * 3 / 2;
             for (int at = 0; at < all.length; at += piece) {
                 chunks.add(java.util.Arrays.copyOfRange(all, at, Math.min(all.length, at + piece)));
