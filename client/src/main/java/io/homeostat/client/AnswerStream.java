@@ -12,6 +12,7 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -60,8 +61,14 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
      * What a stream needs of its client.
      *
      * @param request what is asked, for texts
+     * @param refused told of an answer that is no success, before the listener is
      */
-    record Source(EngineRuntime runtime, Transport transport, ApiClient.Settings settings, String request) {}
+    record Source(
+            EngineRuntime runtime,
+            Transport transport,
+            ApiClient.Settings settings,
+            String request,
+            Consumer<ApiException> refused) {}
 
     /** What tells a watch from a list. Called on the stream's lane, but for the three that say so. */
     interface Content<E> {
@@ -482,13 +489,15 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
                 plainBody = new byte[0]; // the status speaks for itself
             }
         }
-        fail(ApiErrors.ofAnswer(
+        ApiException refused = ApiErrors.ofAnswer(
                 source.request(),
                 false,
                 refusalStatus,
                 refusalHeaders,
                 plainBody,
-                source.runtime().wallClock()));
+                source.runtime().wallClock());
+        source.refused().accept(refused);
+        fail(refused);
     }
 
     /** Looks once per {@code patience} whether bytes that were asked for have come. */

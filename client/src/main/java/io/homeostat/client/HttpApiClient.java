@@ -78,7 +78,7 @@ final class HttpApiClient implements ApiClient {
     final boolean losesInterrupted; // a planted defect; false outside a simulation that looks for it
     private final CopyOnWriteArrayList<Observing> observers = new CopyOnWriteArrayList<>();
     private final BlockingApiClient blocking = new WaitingApiClient(this);
-    private final Discovery discovery = new ServerDiscovery(this);
+    private final RestMapper mapper = new RestMapper(this);
 
     HttpApiClient(EngineRuntime runtime, Transport transport, Settings settings) {
         this.runtime = runtime;
@@ -99,11 +99,13 @@ final class HttpApiClient implements ApiClient {
     @Override
     public CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key) {
         String request = "get " + type + " " + printable(key);
-        return ask(
+        CompletionStage<RawObject> answered = ask(
                 request,
                 null,
                 () -> read(ResourcePath.object(request, type, key, "", Map.of()), format.acceptForObject()),
                 answer -> object(request, null, type, key, answer));
+        answered.whenComplete((object, failure) -> noteUnserved(type, key.name(), failure));
+        return answered;
     }
 
     @Override
@@ -162,6 +164,7 @@ final class HttpApiClient implements ApiClient {
         CompletableFuture<@Nullable RawObject> result = new CompletableFuture<>();
         answered.whenComplete((said, failure) -> {
             if (failure != null) {
+                noteUnserved(type, key.name(), failure);
                 result.completeExceptionally(failure);
             } else if (said.object() == null && said.uid().isEmpty()) {
                 look(request, write, how.uid(), result);
@@ -209,7 +212,7 @@ final class HttpApiClient implements ApiClient {
     public Streams.Handle list(ResourceType<?> type, Query query, Lane listenerLane, Streams.ListListener listener) {
         String request = "list " + type + in(query);
         return AnswerStream.open(
-                streaming(request),
+                streaming(request, type),
                 () -> stream(
                         ResourcePath.collection(request, type, query.namespace(), query.parameters()),
                         format.acceptForList(),
@@ -227,7 +230,7 @@ final class HttpApiClient implements ApiClient {
     public Streams.Handle watch(ResourceType<?> type, Query query, Lane listenerLane, Streams.WatchListener listener) {
         String request = "watch " + type + in(query);
         return AnswerStream.open(
-                streaming(request),
+                streaming(request, type),
                 () -> stream(
                         ResourcePath.collection(
                                 request,
@@ -242,16 +245,20 @@ final class HttpApiClient implements ApiClient {
 
     @Override
     public CompletionStage<byte[]> raw(String target) {
+        return raw(target, "application/json, */*");
+    }
+
+    CompletionStage<byte[]> raw(String target, String accept) {
         return ask(
                 "get " + ResourcePath.printable(target),
                 null,
-                () -> read(ResourcePath.raw(target), "application/json, */*"),
+                () -> read(ResourcePath.raw(target), accept),
                 answer -> answer.body());
     }
 
     @Override
     public Discovery discovery() {
-        return discovery;
+        return mapper;
     }
 
     @Override
@@ -310,11 +317,21 @@ final class HttpApiClient implements ApiClient {
 
     private CompletionStage<RawObject> write(Write write, CallMaker call) {
         String request = describe(write);
-        return ask(request, write, call, answer -> {
+        CompletionStage<RawObject> answered = ask(request, write, call, answer -> {
             RawObject object = object(request, write, write.type(), write.key(), answer);
             tell(new WriteObserver.Done(write, object, object.uid()));
             return object;
         });
+        answered.whenComplete(
+                (object, failure) -> noteUnserved(write.type(), write.key().name(), failure));
+        return answered;
+    }
+
+    /** A 404 that is about the type and not about an object makes what is known of the type questionable. */
+    private void noteUnserved(ResourceType<?> type, String name, @Nullable Throwable failure) {
+        if (failure instanceof ApiException.NotFound missing && !missing.misses(name)) {
+            mapper.notServed(type);
+        }
     }
 
     /** One request, from the check of its path to the end of its stage. {@code write} is null for reads. */
@@ -556,8 +573,9 @@ final class HttpApiClient implements ApiClient {
                 null);
     }
 
-    private AnswerStream.Source streaming(String request) {
-        return new AnswerStream.Source(runtime, transport, settings, request);
+    private AnswerStream.Source streaming(String request, ResourceType<?> type) {
+        return new AnswerStream.Source(
+                runtime, transport, settings, request, failure -> noteUnserved(type, "", failure));
     }
 
     private HttpCall read(String target, String accept) {

@@ -78,10 +78,14 @@ final class ResourcePath {
         if (group.isEmpty()) {
             return "/api/" + version;
         }
+        return group(request, group) + "/" + version;
+    }
+
+    static String group(String request, String group) {
         if (group.length() > MAX_NAME || !SUBDOMAIN.matcher(group).matches()) {
             throw refused(request, "group", group, "a DNS subdomain, such as apps");
         }
-        return "/apis/" + group + "/" + version;
+        return "/apis/" + group;
     }
 
     private static String base(String request, ResourceType<?> type, String namespace, boolean allNamespaces) {

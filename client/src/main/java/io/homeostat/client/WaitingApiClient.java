@@ -192,7 +192,7 @@ final class WaitingApiClient implements BlockingApiClient {
         String group = slash < 0 ? "" : apiVersion.substring(0, slash);
         String version = apiVersion.substring(slash + 1);
         String request = "discover " + ResourcePath.printable(apiVersion + " " + kind);
-        return waitFor(request, Kind.READ, 1, () -> client.discovery().find(group, version, kind))
+        return waitFor(request, Kind.READ, 2, () -> client.discovery().find(group, version, kind))
                 .orElseThrow(() -> new ApiException.NotFound(
                         request,
                         ApiException.Answer.none(

@@ -408,7 +408,8 @@ class AnswerStreamTest {
             }
         };
         AnswerStream.open(
-                        new AnswerStream.Source(process, server, ApiClient.Settings.of("test"), "watch it"),
+                        new AnswerStream.Source(
+                                process, server, ApiClient.Settings.of("test"), "watch it", refused -> {}),
                         () -> HttpCall.get("/", io.homeostat.core.Headers.NONE),
                         lane,
                         content)

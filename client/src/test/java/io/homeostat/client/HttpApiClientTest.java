@@ -774,7 +774,11 @@ class HttpApiClientTest {
         world.runUntil(() -> got.size() == 2, Duration.ofMinutes(1));
 
         assertThat(got).containsExactly("Widget", "not served");
-        assertThat(server.calls.get(1).target()).startsWith("/apis/e.x/v1/namespaces/default/widgets?");
+        assertThat(server.calls.stream().map(HttpCall::target))
+                .satisfiesExactly(
+                        root -> assertThat(root).isEqualTo("/apis"),
+                        version -> assertThat(version).isEqualTo("/apis/e.x/v1"),
+                        create -> assertThat(create).startsWith("/apis/e.x/v1/namespaces/default/widgets?"));
     }
 
     @Test

@@ -1,0 +1,434 @@
+package io.homeostat.client;
+
+import com.google.errorprone.annotations.concurrent.GuardedBy;
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.homeostat.client.DiscoveryDocuments.Served;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CompletionStage;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Predicate;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@link Discovery} that remembers what it was told.
+ *
+ * <pre>
+ *                 ┌─ known, has it, younger than 10 min ─────────────────► told
+ *   question ─────┼─ known, lacks it (or not served), younger than 5 s ──► told that it is not served
+ *                 ├─ nothing known of its root ──► read /api or /apis ───► question
+ *                 └─ else ──► read the document of that group and version ─┬─ answered, or 404 ──► told
+ *                                                                          └─ failed ──► told what was known, else failed
+ * </pre>
+ *
+ * <p><b>Order.</b> None between questions. <b>Threads.</b> Any; one short lock, under which nothing is called. <b>Memory.</b> As {@link
+ * Discovery} says. <b>Failure.</b> A document that cannot be read changes nothing but {@link #unavailable}; one that is being read is
+ * waited for by all who need it.
+ */
+final class RestMapper implements Discovery {
+    /*
+     * Invariants
+     * - What is known of a group version is what one document said, whole: it is replaced, never mixed.
+     * - "Not served" is told and remembered only when the server said so: a document without it, or a 404 for the document.
+     * - At most one request for a document is under way.
+     */
+    private static final Duration MISSED = Duration.ofSeconds(5);
+    private static final Duration OLD = Duration.ofMinutes(10);
+    private static final int MOST_NOT_SERVED = 256;
+
+    private final HttpApiClient client;
+    private final Memory<List<Served>> resources = new Memory<>(); // by group/version
+    private final Memory<List<String>> versions = new Memory<>(); // by group
+    private final ReentrantLock lock = new ReentrantLock();
+
+    @GuardedBy("lock")
+    private final Set<String> roots = new HashSet<>(); // that were read, or will not be shown
+
+    @GuardedBy("lock")
+    private final Set<String> unavailable = new TreeSet<>();
+
+    @GuardedBy("lock")
+    private final Map<String, CompletableFuture<Optional<ApiException>>> underWay = new HashMap<>(); // by target
+
+    /**
+     * What a document said.
+     *
+     * @param asked when
+     * @param suspect whether the server has said otherwise since
+     * @param served false when there is no such document
+     */
+    private record Known<T>(T content, long asked, boolean suspect, boolean served) {}
+
+    /** What documents said, by what they are about; those that are not there are bounded. */
+    private static final class Memory<T> {
+        private final ReentrantLock lock = new ReentrantLock();
+
+        @GuardedBy("lock")
+        private final Map<String, Known<T>> all = new LinkedHashMap<>(); // the newest last
+
+        @Nullable
+        Known<T> of(String id) {
+            lock.lock();
+            try {
+                return all.get(id);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        void said(String id, T content, long now, boolean served) {
+            lock.lock();
+            try {
+                all.remove(id);
+                all.put(id, new Known<>(content, now, false, served));
+                if (!served
+                        && all.values().stream().filter(each -> !each.served()).count() > MOST_NOT_SERVED) {
+                    forgetTheOldest();
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        @GuardedBy("lock")
+        private void forgetTheOldest() {
+            for (Iterator<Known<T>> each = all.values().iterator(); each.hasNext(); ) {
+                if (!each.next().served()) {
+                    each.remove();
+                    return;
+                }
+            }
+        }
+
+        void doubt(String id) {
+            lock.lock();
+            try {
+                all.computeIfPresent(
+                        id, (same, known) -> new Known<>(known.content(), known.asked(), true, known.served()));
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        /** It was asked for and could not be read: what is known counts, until {@code asked} is too long ago. */
+        void keep(String id, long asked) {
+            lock.lock();
+            try {
+                all.computeIfPresent(id, (same, known) -> new Known<>(known.content(), asked, false, known.served()));
+            } finally {
+                lock.unlock();
+            }
+        }
+    }
+
+    RestMapper(HttpApiClient client) {
+        this.client = client;
+    }
+
+    @Override
+    public CompletionStage<Boolean> serves(ResourceType<?> type) {
+        Predicate<Served> same = each -> each.plural().equals(type.plural());
+        return plain(readResources(type.group(), type.version())
+                .thenCompose(trouble -> told(type.group(), type.version(), same, trouble))
+                .thenApply(Optional::isPresent));
+    }
+
+    @Override
+    public CompletionStage<Optional<ResourceType<GenericKubernetesResource>>> find(
+            String group, String version, String kind) {
+        return plain(lookUp(group, version, kind, Asked.NOTHING));
+    }
+
+    @Override
+    public CompletionStage<Optional<ResourceType<GenericKubernetesResource>>> preferred(String group, String kind) {
+        return plain(versionsOf(group, OLD, Asked.NOTHING).thenCompose(known -> firstOf(group, known, kind)
+                .thenCompose(found -> found.isPresent()
+                        ? CompletableFuture.completedFuture(found)
+                        : versionsOf(group, MISSED, Asked.NOTHING).thenCompose(now -> firstOf(group, now, kind)))));
+    }
+
+    @Override
+    public Set<String> unavailable() {
+        lock.lock();
+        try {
+            return new TreeSet<>(unavailable);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** The server does not serve this type, it says: what is known of its group and version is asked for again when it is needed. */
+    void notServed(ResourceType<?> type) {
+        resources.doubt(DiscoveryDocuments.id(type.group(), type.version()));
+        versions.doubt(type.group());
+    }
+
+    /** What has been asked for a question already. */
+    private enum Asked {
+        NOTHING,
+        ROOT
+    }
+
+    private CompletionStage<Optional<ResourceType<GenericKubernetesResource>>> lookUp(
+            String group, String version, String kind, Asked asked) {
+        Predicate<Served> wanted = each -> each.kind().equals(kind);
+        Known<List<Served>> known = resources.of(DiscoveryDocuments.id(group, version));
+        if (known != null) {
+            Optional<Served> found = known.content().stream().filter(wanted).findFirst();
+            if (holds(known, found.isPresent() ? OLD : MISSED)) {
+                return CompletableFuture.completedFuture(found.map(each -> type(group, version, each)));
+            }
+        } else if (asked == Asked.NOTHING && mayReadRoot(group)) {
+            return readRoot(group)
+                    .thenCompose(trouble -> isAway(trouble)
+                            ? CompletableFuture.failedFuture(trouble.get())
+                            : lookUp(group, version, kind, Asked.ROOT));
+        }
+        return readResources(group, version)
+                .thenCompose(trouble -> told(group, version, wanted, trouble))
+                .thenApply(found -> found.map(each -> type(group, version, each)));
+    }
+
+    /** A server that is not there has nothing to say in another document either. */
+    private static boolean isAway(Optional<ApiException> trouble) {
+        return trouble.isPresent() && trouble.get() instanceof ApiException.Unreachable;
+    }
+
+    /** After the document was read, or was not. */
+    private CompletionStage<Optional<Served>> told(
+            String group, String version, Predicate<Served> wanted, Optional<ApiException> trouble) {
+        Known<List<Served>> known = resources.of(DiscoveryDocuments.id(group, version));
+        Optional<Served> found = known == null
+                ? Optional.empty()
+                : known.content().stream().filter(wanted).findFirst();
+        return found.isEmpty() && trouble.isPresent()
+                ? CompletableFuture.failedFuture(trouble.get())
+                : CompletableFuture.completedFuture(found);
+    }
+
+    private static ResourceType<GenericKubernetesResource> type(String group, String version, Served served) {
+        return ResourceType.dynamic(group, version, served.plural(), served.kind(), served.scope());
+    }
+
+    private boolean holds(Known<?> known, Duration span) {
+        return !known.suspect() && client.runtime.nanos() - known.asked() < span.toNanos();
+    }
+
+    /** @param span how old what is known may be; that a group is not served holds for {@link #MISSED} only */
+    private CompletionStage<List<String>> versionsOf(String group, Duration span, Asked asked) {
+        Known<List<String>> known = versions.of(group);
+        if (known != null) {
+            if (holds(known, known.served() ? span : MISSED)) {
+                return CompletableFuture.completedFuture(known.content());
+            }
+        } else if (asked == Asked.NOTHING && mayReadRoot(group)) {
+            return readRoot(group)
+                    .thenCompose(trouble -> isAway(trouble)
+                            ? CompletableFuture.failedFuture(trouble.get())
+                            : versionsOf(group, span, Asked.ROOT));
+        }
+        // The core group has no document of its own but its root.
+        return (group.isEmpty() ? readRoot(group) : readVersions(group)).thenCompose(trouble -> {
+            Known<List<String>> now = versions.of(group);
+            if (now == null && group.isEmpty()) {
+                return CompletableFuture.completedFuture(List.of("v1")); // all there has ever been
+            }
+            return now == null
+                    ? CompletableFuture.<List<String>>failedFuture(trouble.orElseThrow())
+                    : CompletableFuture.completedFuture(now.content());
+        });
+    }
+
+    private CompletionStage<Optional<ResourceType<GenericKubernetesResource>>> firstOf(
+            String group, List<String> among, String kind) {
+        if (among.isEmpty()) {
+            return CompletableFuture.completedFuture(Optional.empty());
+        }
+        // A version that cannot say fails the question: another version for the time of an outage would be a surprise.
+        return lookUp(group, among.get(0), kind, Asked.NOTHING)
+                .thenCompose(found -> found.isPresent()
+                        ? CompletableFuture.completedFuture(found)
+                        : firstOf(group, among.subList(1, among.size()), kind));
+    }
+
+    private static String root(String group) {
+        return group.isEmpty() ? "/api" : "/apis";
+    }
+
+    private boolean mayReadRoot(String group) {
+        lock.lock();
+        try {
+            return !roots.contains(root(group));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Of a server that does not show its root each group version is asked for by itself. */
+    private CompletionStage<Optional<ApiException>> readRoot(String group) {
+        String target = root(group);
+        return once(
+                target,
+                DiscoveryDocuments.ACCEPT_ROOT,
+                body -> {
+                    DiscoveryDocuments.Root read = DiscoveryDocuments.root("discover " + target, body);
+                    long now = client.runtime.nanos();
+                    read.versions().forEach((name, all) -> versions.said(name, all, now, true));
+                    read.resources().forEach((id, all) -> resources.said(id, all, now, true));
+                    lock.lock();
+                    try {
+                        roots.add(target);
+                        unavailable.removeAll(read.resources().keySet());
+                        unavailable.addAll(read.stale());
+                    } finally {
+                        lock.unlock();
+                    }
+                },
+                failure -> {
+                    if (failure instanceof ApiException.Forbidden
+                            || failure instanceof ApiException.NotFound
+                            || failure instanceof ApiException.Malformed) {
+                        lock.lock();
+                        try {
+                            roots.add(target); // it will not be another time
+                        } finally {
+                            lock.unlock();
+                        }
+                    }
+                    return Optional.of(failure);
+                });
+    }
+
+    private CompletionStage<Optional<ApiException>> readVersions(String group) {
+        String request = "discover " + ResourcePath.printable(group);
+        return read(
+                versions,
+                group,
+                () -> ResourcePath.group(request, group),
+                body -> DiscoveryDocuments.versionsOfGroup(request, body),
+                List.of());
+    }
+
+    private CompletionStage<Optional<ApiException>> readResources(String group, String version) {
+        String id = DiscoveryDocuments.id(group, version);
+        String request = "discover " + ResourcePath.printable(id);
+        return read(
+                resources,
+                id,
+                () -> ResourcePath.groupVersion(request, group, version),
+                body -> DiscoveryDocuments.resources(request, body),
+                List.of());
+    }
+
+    private <T> CompletionStage<Optional<ApiException>> read(
+            Memory<T> into, String id, Supplier<String> path, Function<byte[], T> reader, T nothing) {
+        String target;
+        try {
+            target = path.get();
+        } catch (ApiException e) {
+            return CompletableFuture.failedFuture(e);
+        }
+        return once(
+                target,
+                "application/json",
+                body -> {
+                    into.said(id, reader.apply(body), client.runtime.nanos(), true);
+                    setAvailable(id, true);
+                },
+                failure -> {
+                    boolean absent = failure instanceof ApiException.NotFound;
+                    setAvailable(id, absent);
+                    if (absent) {
+                        into.said(id, nothing, client.runtime.nanos(), false);
+                        return Optional.empty();
+                    }
+                    // As if it were nearly too old: asked for again soon, and not by each question until then.
+                    into.keep(id, client.runtime.nanos() - OLD.minus(MISSED).toNanos());
+                    return Optional.of(failure);
+                });
+    }
+
+    private void setAvailable(String id, boolean available) {
+        lock.lock();
+        try {
+            if (available) {
+                unavailable.remove(id);
+            } else if (unavailable.size() < MOST_NOT_SERVED) {
+                unavailable.add(id);
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Reads a document, once for all who wait for it.
+     *
+     * @param otherwise what a failure comes to: nothing, or the trouble that it is
+     * @return the trouble with it, if any
+     */
+    private CompletionStage<Optional<ApiException>> once(
+            String target,
+            String accept,
+            Consumer<byte[]> reader,
+            Function<ApiException, Optional<ApiException>> otherwise) {
+        CompletableFuture<Optional<ApiException>> mine = new CompletableFuture<>();
+        lock.lock();
+        try {
+            CompletableFuture<Optional<ApiException>> others = underWay.putIfAbsent(target, mine);
+            if (others != null) {
+                return others;
+            }
+        } finally {
+            lock.unlock();
+        }
+        client.raw(target, accept).thenAccept(reader).whenComplete((read, failure) -> {
+            Throwable cause = unwrapped(failure);
+            Optional<ApiException> trouble =
+                    cause instanceof ApiException known ? otherwise.apply(known) : Optional.empty();
+            lock.lock();
+            try {
+                underWay.remove(target);
+            } finally {
+                lock.unlock();
+            }
+            if (cause == null || cause instanceof ApiException) {
+                mine.complete(trouble);
+            } else {
+                mine.completeExceptionally(cause);
+            }
+        });
+        return mine;
+    }
+
+    private static @Nullable Throwable unwrapped(@Nullable Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
+    }
+
+    /** Fails with what failed, and not with what stages wrap it in. */
+    private static <T> CompletionStage<T> plain(CompletionStage<T> stage) {
+        CompletableFuture<T> result = new CompletableFuture<>();
+        stage.whenComplete((value, failure) -> {
+            if (failure == null) {
+                result.complete(value);
+            } else {
+                result.completeExceptionally(Objects.requireNonNull(unwrapped(failure)));
+            }
+        });
+        return result;
+    }
+}
