@@ -31,7 +31,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Order.</b> Nothing that it reads is applied. <b>Threads.</b> Confined to the informer's lane. <b>Memory.</b> The state it
  * compares with, which shares its objects with the present one, and a key for each object of the second look. <b>Failure.</b> A list
- * that is refused, breaks or stands still says nothing of the cache: the next one comes in its time.
+ * that is refused, breaks or stands still says nothing of the cache: the next one comes in its time, and not before the server's
+ * Retry-After. While the server is known to be away nothing is compared.
  */
 final class Audit {
     /*
@@ -103,6 +104,10 @@ final class Audit {
     }
 
     private void later(boolean again) {
+        later(again, Duration.ZERO);
+    }
+
+    private void later(boolean again, Duration asked) {
         if (timer != null) {
             timer.close();
             timer = null;
@@ -112,7 +117,8 @@ final class Audit {
             look = null;
         }
         if (!interval.isZero()) {
-            timer = runtime.after(again ? SECOND_LOOK : jittered(), lane, () -> {
+            Duration wait = again ? SECOND_LOOK : jittered();
+            timer = runtime.after(wait.compareTo(asked) > 0 ? wait : asked, lane, () -> {
                 timer = null;
                 begin(again);
             });
@@ -261,7 +267,7 @@ final class Audit {
         @Override
         public void failed(ApiException cause) {
             if (look == this) {
-                later(false);
+                later(false, Reflector.asked(cause));
             }
         }
     }

@@ -21,7 +21,8 @@ import org.jspecify.annotations.Nullable;
  * and objects whose newest version could not be read.
  *
  * <p><b>Order.</b> First doubted, first asked; an object that still cannot be read goes to the end. <b>Threads.</b> Confined to the
- * informer's lane. <b>Memory.</b> The doubts. <b>Failure.</b> An answer that decides nothing is asked for again, for ever, with backoff.
+ * informer's lane. <b>Memory.</b> The doubts. <b>Failure.</b> An answer that decides nothing is asked for again, for ever, with backoff;
+ * a server that is away is not asked before it answers the {@link Heartbeat} (D38).
  */
 final class Doubts {
     /**
@@ -51,6 +52,7 @@ final class Doubts {
 
     private final EngineRuntime runtime;
     private final ApiClient client;
+    private final Heartbeat heartbeat;
     private final ResourceType<?> type;
     private final Lane lane;
     private final Verdict verdict;
@@ -62,15 +64,22 @@ final class Doubts {
     private @Nullable Object asking;
     private @Nullable Registration timer;
     private int failures;
-    /** Whether the server said in its last answer when to ask again (Retry-After): not before {@link #notBefore}, whatever is asked. */
+    /** Whether the server has said when to ask again (Retry-After): not before {@link #notBefore}, whatever is asked. */
     private boolean holdsBack;
 
     private long notBefore;
     private long questions;
 
-    Doubts(EngineRuntime runtime, ApiClient client, ResourceType<?> type, Lane lane, Verdict verdict) {
+    Doubts(
+            EngineRuntime runtime,
+            ApiClient client,
+            Heartbeat heartbeat,
+            ResourceType<?> type,
+            Lane lane,
+            Verdict verdict) {
         this.runtime = runtime;
         this.client = client;
+        this.heartbeat = heartbeat;
         this.type = type;
         this.lane = lane;
         this.verdict = verdict;
@@ -114,6 +123,7 @@ final class Doubts {
     }
 
     private void ask() {
+        timer = null;
         Doubt doubt = open.peekFirst();
         if (doubt == null || asksNobody) {
             return;
@@ -122,17 +132,30 @@ final class Doubts {
         asking = question;
         client.get(type, doubt.key())
                 .whenComplete((object, problem) -> lane.execute(() -> {
+                    Throwable cause = cause(problem);
+                    holdBack(cause); // whether or not the answer still counts
                     if (asking == question) {
                         asking = null;
-                        decide(doubt, Optional.ofNullable(object), problem);
+                        decide(doubt, Optional.ofNullable(object), cause);
                     }
                 }));
     }
 
-    private void decide(Doubt doubt, Optional<RawObject> object, @Nullable Throwable problem) {
-        Throwable cause = problem instanceof CompletionException wrapped && wrapped.getCause() != null
+    private static @Nullable Throwable cause(@Nullable Throwable problem) {
+        return problem instanceof CompletionException wrapped && wrapped.getCause() != null
                 ? wrapped.getCause()
                 : problem;
+    }
+
+    private void holdBack(@Nullable Throwable cause) {
+        Duration asked = Reflector.asked(cause);
+        if (!asked.isZero()) {
+            holdsBack = true;
+            notBefore = runtime.nanos() + asked.toNanos();
+        }
+    }
+
+    private void decide(Doubt doubt, Optional<RawObject> object, @Nullable Throwable cause) {
         boolean counts = open.remove(doubt);
         if (object.isPresent()) {
             if (counts) {
@@ -155,9 +178,11 @@ final class Doubts {
             }
             Duration pace = PACE.delay(failures, random);
             Duration asked = Reflector.asked(cause);
-            holdsBack = !asked.isZero();
-            notBefore = runtime.nanos() + asked.toNanos();
-            pause(asked.compareTo(pace) > 0 ? asked : pace);
+            if (cause instanceof ApiException.Unreachable) {
+                timer = heartbeat.await(lane, pace, this::pause);
+            } else {
+                pause(asked.compareTo(pace) > 0 ? asked : pace);
+            }
             return;
         }
         failures = 0;
@@ -165,9 +190,6 @@ final class Doubts {
     }
 
     private void pause(Duration wait) {
-        timer = runtime.after(wait, lane, () -> {
-            timer = null;
-            ask();
-        });
+        timer = runtime.after(wait, lane, this::ask);
     }
 }

@@ -28,13 +28,17 @@ import org.jspecify.annotations.Nullable;
  *     │                                           or when one                   │  └───┘
  *     │                                           waits  ▲                      │ a stream was answered
  *     │                                     any answer   │                      ▼
- *     └──────────────────────────────────────────────────┴───────────────── DISTRUSTED: something lets streams pass and not the
- *                                                                           heartbeat; its silence counts for nothing
+ *     └──────────────────────────────────────────────────┴───────────────── DISTRUSTED ──► SILENT, when a question has no answer
+ *                                                                                and no stream was answered since it was asked
  * </pre>
  *
+ * <p>DISTRUSTED: something seems to let streams pass and not the heartbeat. Whoever waits tries itself, one at a time until it is
+ * answered. Once a second one was, where the heartbeat was not again, its silence is no more said to open streams until it is answered.
+ *
  * <p>While the server is silent for {@value #PATIENCE_SECONDS} s and longer, open streams are told so: they may be dead, too. Whoever
- * waits for the server is let go by its answer, after a silence not all at once. Should the silence last, now and then one of them is
- * let go in place of a probe, since the question itself may be what is not let through.
+ * waits for the server is let go by its answer: after a silence at once, spread a little; where there was none, the trouble is the
+ * waiter's own, and it waits for as long as it wanted to. Should the silence last, now and then one of them is let go in place of a
+ * probe, since the question itself may be what is not let through.
  *
  * <p><b>Order.</b> Who waits longest is let go first. <b>Threads.</b> Any; its own state is confined to a lane of its own, and streams
  * are called on theirs. <b>Memory.</b> An entry an open stream or wait, and one request. <b>Failure.</b> None: no answer is an answer.
@@ -44,7 +48,8 @@ final class Heartbeat {
      * Invariants
      * - At most one question is under way; while there is none and somebody listens, a timer is set for the next.
      * - With neither streams nor waits there is no question and no timer.
-     * - Only a first silence may turn into distrust, and only an answer to a question ends that.
+     * - Distrust is confirmed when a stream is answered that asked after a question which has no answer, while distrusted; only an answer
+     *   to a question ends that.
      */
 
     static final Duration INTERVAL = Duration.ofSeconds(10);
@@ -91,11 +96,13 @@ final class Heartbeat {
     /** Somebody who waits; let go on its lane. */
     private static final class Waiting {
         final Lane lane;
+        final long earliest;
         final Consumer<Duration> next;
         boolean over; // confined to that lane
 
-        Waiting(Lane lane, Consumer<Duration> next) {
+        Waiting(Lane lane, long earliest, Consumer<Duration> next) {
             this.lane = lane;
+            this.earliest = earliest;
             this.next = next;
         }
 
@@ -114,6 +121,7 @@ final class Heartbeat {
     private final Lane lane;
     private final RandomGenerator random;
     private volatile State state = State.ANSWERING; // volatile: written on the lane, read by heard()
+    private volatile long silentAt; // as state, read by silentAfter(); when the server was last known to be silent
 
     // All below: confined to the lane.
     private final Set<Stream> streams = new LinkedHashSet<>();
@@ -126,6 +134,12 @@ final class Heartbeat {
     private long silentSince;
     private int unanswered;
     private int turns;
+    /** When the latest request of a stream was asked that was answered where the heartbeat was not. */
+    private long heardOf;
+    /** While distrusted: when the last one that waited was let go to try itself. */
+    private long triedAt;
+
+    private boolean confirmed;
 
     Heartbeat(EngineRuntime runtime, ApiClient client) {
         this.runtime = runtime;
@@ -133,6 +147,7 @@ final class Heartbeat {
         this.lane = runtime.lane("heartbeat");
         this.random = runtime.random("heartbeat");
         this.askedAt = runtime.nanos() - GAP.toNanos();
+        this.silentAt = askedAt;
     }
 
     /** The wait before the {@code n}-th next attempt at a server that has not answered for {@code silence} (D38). */
@@ -160,20 +175,19 @@ final class Heartbeat {
     /**
      * Waits until the server has answered somebody.
      *
+     * @param pause how long to wait at least, unless the server is answering after a silence
      * @param next called once on {@code waitersLane}, with the time to let pass before the server is asked for more; not after the
      *     registration was closed on that lane
      */
-    Registration await(Lane waitersLane, Consumer<Duration> next) {
-        Waiting one = new Waiting(waitersLane, next);
+    Registration await(Lane waitersLane, Duration pause, Consumer<Duration> next) {
+        Waiting one = new Waiting(waitersLane, runtime.nanos() + pause.toNanos(), next);
         lane.execute(() -> {
-            if (state == State.DISTRUSTED) {
-                one.go(Duration.ZERO);
-                return;
-            }
             waiting.add(one);
             wake();
-            if (state == State.ANSWERING) {
-                due = Math.min(due, Math.max(runtime.nanos(), askedAt + GAP.toNanos()));
+            if (state == State.DISTRUSTED && heardOf - triedAt >= 0) {
+                tries(one); // who tried last was answered
+            } else if (state != State.SILENT) {
+                due = Math.min(due, soonest(one));
             }
             plan();
         });
@@ -189,20 +203,32 @@ final class Heartbeat {
     /**
      * The server has answered a stream. Any thread.
      *
-     * @param since when that was asked for: what was asked before the silence says nothing of it, however late it is heard
+     * @param since when that was asked for: what was asked before a silence says nothing of it, however late it is heard
      */
     void heard(long since) {
-        if (state == State.SILENT) {
+        if (state != State.ANSWERING) {
             lane.execute(() -> {
                 if (state == State.SILENT && since - silentSince > 0) {
                     state = State.DISTRUSTED;
                     unanswered = 0;
+                    heardOf = since;
+                    triedAt = since;
+                    giveUpQuestion(); // it is of the silence, and may hang
                     due = runtime.nanos(); // most often the server is back, and says so itself
+                    letGo(true);
+                    plan();
+                } else if (state == State.DISTRUSTED && since - heardOf > 0) {
+                    heardOf = since;
                     letGo(true);
                     plan();
                 }
             });
         }
+    }
+
+    /** Whether the server was known to be silent at any moment after {@code then}. Any thread. */
+    boolean silentAfter(long then) {
+        return silentAt - then > 0;
     }
 
     /** Ends it: nothing is asked and nobody called any more. Any thread. */
@@ -222,29 +248,39 @@ final class Heartbeat {
         awake = true;
         long now = runtime.nanos();
         if (now - askedAt > FORGETS.toNanos()) {
-            state = State.ANSWERING;
-            unanswered = 0;
+            answering();
         }
         if (state == State.ANSWERING) {
             due = now + INTERVAL.toNanos();
         }
     }
 
+    private void answering() {
+        state = State.ANSWERING;
+        unanswered = 0;
+        confirmed = false;
+    }
+
     private void plan() {
-        CompletableFuture<byte[]> present = question;
         if (streams.isEmpty() && waiting.isEmpty()) {
             awake = false;
-            question = null;
             stopTimer();
-            if (present != null) {
-                present.cancel(false);
-            }
+            giveUpQuestion();
             return;
         }
         wake();
-        if (present == null) {
+        if (question == null) {
             stopTimer();
             timer = runtime.after(Duration.ofNanos(Math.max(0, due - runtime.nanos())), lane, this::turn);
+        }
+    }
+
+    private void giveUpQuestion() {
+        CompletableFuture<byte[]> present = question;
+        if (present != null) {
+            question = null;
+            stopTimer();
+            present.cancel(false);
         }
     }
 
@@ -258,15 +294,39 @@ final class Heartbeat {
     private void turn() {
         long now = runtime.nanos();
         boolean lasting = state == State.SILENT && now - silentSince >= ESCAPE.toNanos();
-        if (lasting && !waiting.isEmpty() && ++turns % TURNS == 0) {
-            Waiting first = waiting.iterator().next();
-            waiting.remove(first);
-            first.go(Duration.ZERO);
+        Waiting ready = lasting ? ready(now) : null;
+        if (ready != null && ++turns % TURNS == 0) {
+            tries(ready);
             due = now + pace(unanswered, now - silentSince, random).toNanos();
             plan();
         } else {
             ask(now);
         }
+    }
+
+    /** Who waits longest of those that have waited for as long as they wanted to. */
+    private @Nullable Waiting ready(long now) {
+        for (Waiting one : waiting) {
+            if (one.earliest - now <= 0) {
+                return one;
+            }
+        }
+        return null;
+    }
+
+    private void tries(Waiting one) {
+        triedAt = runtime.nanos();
+        waiting.remove(one);
+        one.go(left(one));
+    }
+
+    private Duration left(Waiting one) {
+        return Duration.ofNanos(Math.max(0, one.earliest - runtime.nanos()));
+    }
+
+    /** When the server may be asked for its sake. */
+    private long soonest(Waiting one) {
+        return Math.max(one.earliest, askedAt + GAP.toNanos());
     }
 
     private void ask(long now) {
@@ -294,8 +354,7 @@ final class Heartbeat {
         question = null;
         if (answered) {
             boolean again = state != State.ANSWERING;
-            state = State.ANSWERING;
-            unanswered = 0;
+            answering();
             due = askedAt + INTERVAL.toNanos();
             letGo(again);
         } else {
@@ -307,26 +366,43 @@ final class Heartbeat {
     private void unanswered() {
         long now = runtime.nanos();
         unanswered++;
-        if (state == State.DISTRUSTED) {
+        boolean others = state == State.DISTRUSTED && heardOf - askedAt >= 0;
+        confirmed |= others;
+        if (others || (confirmed && waiting.isEmpty())) {
+            state = State.DISTRUSTED;
             due = now + DISTRUSTED_INTERVAL.toNanos();
             return;
         }
-        if (state == State.ANSWERING) {
+        if (state != State.SILENT) {
             state = State.SILENT;
             silentSince = askedAt;
             turns = 0;
         }
         long silence = now - silentSince;
-        if (silence >= PATIENCE.toNanos()) {
-            streams.forEach(stream -> stream.lane.execute(stream.silence));
+        if (!confirmed) {
+            silentAt = now;
+            if (silence >= PATIENCE.toNanos()) {
+                streams.forEach(stream -> stream.lane.execute(stream.silence));
+            }
         }
         due = now + pace(unanswered, silence, random).toNanos();
     }
 
+    /** After a silence everybody, spread a little; else those that have waited for as long as they wanted to. */
     private void letGo(boolean spread) {
         List<Waiting> all = new ArrayList<>(waiting);
         waiting.clear();
         long span = spread ? Math.min(SPREAD.toNanos(), all.size() * SHARE.toNanos()) : 0;
-        all.forEach(one -> one.go(Duration.ofNanos((long) (random.nextDouble() * span))));
+        long now = runtime.nanos();
+        for (Waiting one : all) {
+            if (spread) {
+                one.go(Duration.ofNanos((long) (random.nextDouble() * span)));
+            } else if (one.earliest - now <= 0) {
+                one.go(Duration.ZERO);
+            } else {
+                waiting.add(one);
+                due = Math.min(due, soonest(one));
+            }
+        }
     }
 }

@@ -153,7 +153,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         this.gapsLateHandlers = runtime.planted("informer.late-handler-gap");
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
         this.reflector = new Reflector(runtime, client, heartbeat, type, selection, lane, this);
-        this.doubts = new Doubts(runtime, client, type, lane, this);
+        this.doubts = new Doubts(runtime, client, heartbeat, type, lane, this);
         this.audit = new Audit(runtime, client, type, selection, lane, this);
         this.status = new Status(Phase.IDLE, runtime.wallClock(), false, false, null, 0, Map.of(), 0);
         this.metrics = new InformerMetrics(sink, name, type);

@@ -146,12 +146,14 @@ final class Reflector {
     private final Query selection;
     private final Lane lane;
     private final Cache cache;
+    private final History history;
     private final RandomGenerator random;
     // Planted defects; all false outside a simulation that looks for them.
     private final boolean hearsNoSilence;
     private final boolean ignoresRetryAfter;
     private final boolean resumesAfterGone;
     private final boolean skipsUnread;
+    private final boolean staysStuck;
     private final boolean hearsStale;
     private final List<Streams.Handle> stale = new ArrayList<>(0);
     private final boolean givesUpForbidden;
@@ -168,9 +170,6 @@ final class Reflector {
     private boolean fresh;
     /** Whether the next list is asked for in one piece, since a page was refused. */
     private boolean whole;
-
-    /** Whether the server was away, so that the next watch is not all that is asked of it: see {@link WatchStream#compare}. */
-    private boolean away;
 
     private boolean bookmarking;
     /** Whether it has sent one that did not end initial events. */
@@ -222,11 +221,13 @@ final class Reflector {
         this.selection = selection;
         this.lane = lane;
         this.cache = cache;
+        this.history = new History(runtime, client, type, selection, lane, new Watching());
         this.random = runtime.random("reflector " + lane.name());
         this.hearsNoSilence = runtime.planted("reflector.half-open-unnoticed");
         this.ignoresRetryAfter = runtime.planted("reflector.retry-after-ignored");
         this.resumesAfterGone = runtime.planted("reflector.resume-after-410");
         this.skipsUnread = runtime.planted("reflector.unread-frame-skipped");
+        this.staysStuck = runtime.planted("reflector.stuck-at-one-version");
         this.hearsStale = runtime.planted("reflector.stale-frames-accepted");
         this.givesUpForbidden = runtime.planted("reflector.forbidden-is-final");
         this.showsPages = runtime.planted("reflector.pages-shown-one-by-one");
@@ -242,6 +243,7 @@ final class Reflector {
     void stop() {
         stopped = true;
         lookAgain();
+        history.end();
         stale.forEach(Streams.Handle::close);
         if (!leavesOpen) {
             become(null);
@@ -377,7 +379,9 @@ final class Reflector {
         Phase trouble = Phase.BACKING_OFF;
         if (cause instanceof ApiException.Unreachable) {
             enter(trouble, verb, cause);
-            pause(unreachable(), () -> become(new Answer(next)));
+            if (!stopped) {
+                become(new Answer(unreachable(), next));
+            }
             return;
         } else if (cause instanceof ApiException.NotFound) {
             missing++;
@@ -467,7 +471,7 @@ final class Reflector {
         Freshness freshness = all.from.isEmpty() ? Freshness.CONSISTENT : Freshness.NOT_OLDER;
         fresh = false;
         whole = false;
-        away = false;
+        history.sure();
         slowLists = 0;
         relistDue = false;
         relists++;
@@ -513,6 +517,31 @@ final class Reflector {
                 verb + " " + type, what + " for " + limit.toSeconds() + " s; the stream is given up");
     }
 
+    /** What {@link History} asks and finds out. */
+    private final class Watching implements History.Watcher {
+        @Override
+        public @Nullable String openFrom() {
+            return current instanceof WatchStream stream && stream.open && stream.collecting == null
+                    ? stream.from
+                    : null;
+        }
+
+        @Override
+        public Duration pause(int n, ApiException cause) {
+            return atLeast(ANSWERED.delay(n, random), cause);
+        }
+
+        @Override
+        public void wentBack(ApiException cause) {
+            if (openFrom() != null) {
+                // A watch with initial events would be accepted, too, and stay silent.
+                then(() -> retry("list", cause, Reflector.this::syncFresh));
+            } else {
+                relistDue = true;
+            }
+        }
+    }
+
     /** What is going on. */
     private abstract static class Activity {
         abstract void begin();
@@ -546,21 +575,25 @@ final class Reflector {
 
     /** Nothing until the server answers the heartbeat: an outage costs it one question, not one for each stream (D38). */
     private final class Answer extends Activity {
+        private final Duration pause;
         private final Runnable next;
         private @Nullable Registration waiting;
         private @Nullable Registration timer;
-        private long began;
 
-        Answer(Runnable next) {
+        /** @param pause how long to wait at least when the server does answer, since the trouble is this stream's own */
+        Answer(Duration pause, Runnable next) {
+            this.pause = pause;
             this.next = next;
         }
 
         @Override
         void begin() {
-            began = runtime.nanos();
-            waiting = heartbeat.await(lane, spread -> {
-                away |= runtime.nanos() - began >= AWAY.toNanos();
-                timer = runtime.after(spread, lane, next);
+            long awayFrom = runtime.nanos() + pause.plus(AWAY).toNanos();
+            waiting = heartbeat.await(lane, pause, left -> {
+                if (runtime.nanos() - awayFrom >= 0) {
+                    history.suspect();
+                }
+                timer = runtime.after(left, lane, next);
             });
         }
 
@@ -638,10 +671,6 @@ final class Reflector {
 
         private int refusals; // of successors
         private @Nullable Registration doubtLater;
-        private Streams.@Nullable Handle comparing;
-        private @Nullable Registration later; // the next time that it compares
-        private boolean unsure; // whether the server has this stream's version
-        private int compares;
 
         WatchStream(String from, @Nullable Collecting collecting) {
             this.from = from;
@@ -685,16 +714,9 @@ final class Reflector {
             if (beating != null) {
                 beating.close();
             }
-            if (comparing != null) {
-                comparing.close();
-            }
-            if (later != null) {
-                later.close();
-            }
             if (doubtLater != null) {
                 doubtLater.close();
             }
-            away |= unsure && !stopped;
             if (handle != null && hearsStale && !stopped) {
                 stale.add(handle);
             } else if (handle != null) {
@@ -785,7 +807,7 @@ final class Reflector {
                                 verb() + " " + type,
                                 "the server gave no answer to GET /livez for " + Heartbeat.PATIENCE.toSeconds()
                                         + " s; another watch is opened when it does"));
-                succeed(new Answer(this::open));
+                succeed(new Answer(Duration.ZERO, this::open));
             } else if (doubtLater == null) {
                 // It spoke a moment ago. The next question goes over another connection, may have its answer, and then
                 // nobody looks again: so it is looked at once more, unless it speaks.
@@ -837,12 +859,18 @@ final class Reflector {
 
         /** The successor was not accepted. What this one may still say is worth more than what a refusal says. */
         private void refused(ApiException cause) {
-            enter(Phase.BACKING_OFF, verb(), cause);
-            refusals++;
             if (cause instanceof ApiException.Unreachable) {
-                succeed(new Wait(unreachable(), () -> succeed(new Answer(this::open))));
+                enter(Phase.BACKING_OFF, verb(), cause);
+                succeed(new Answer(unreachable(), this::open));
+            } else if (cause instanceof ApiException.Forbidden || cause instanceof ApiException.Unauthorized) {
+                enter(Phase.FORBIDDEN, verb(), cause);
+                succeed(new Wait(atLeast(DENIED.delay(++denied, random), cause), this::open));
+            } else if (cause instanceof ApiException.NotFound) {
+                then(() ->
+                        retry(verb(), cause, Reflector.this::syncFresh)); // as for any watch: what it watched is gone
             } else {
-                succeed(new Wait(atLeast(ANSWERED.delay(refusals, random), cause), this::open));
+                enter(Phase.BACKING_OFF, verb(), cause);
+                succeed(new Wait(atLeast(ANSWERED.delay(++refusals, random), cause), this::open));
             }
         }
 
@@ -863,68 +891,9 @@ final class Reflector {
             beating = heartbeat.watch(lane, this::doubt);
             accepted(phase(), verb(), askedAt);
             ask();
-            if (away && collecting == null) {
-                away = false;
-                unsure = true;
-                compare();
+            if (collecting == null) {
+                history.opened();
             }
-        }
-
-        /**
-         * Asks for one object at the version this watch goes on from. Where etcd was restored from a backup while the server was away,
-         * that version is still to come: such a watch is accepted, and told nothing, not even by bookmarks, until the new history has
-         * passed it and what was different before is out of reach. A list is refused at once ({@code ResourceVersionTooLarge}), also by
-         * a server that merely lags behind: whether versions went back is then seen from a list of all.
-         */
-        private void compare() {
-            if (current != this) {
-                return;
-            }
-            Query one = selection
-                    .with("resourceVersion", from)
-                    .with("resourceVersionMatch", "NotOlderThan")
-                    .with("limit", "1");
-            Streams.Handle asked = client.list(type, one, lane, new Streams.ListListener() {
-                @Override
-                public void items(List<ListItem> items) {
-                    unsure = false;
-                    if (comparing != null) {
-                        comparing.close(); // that there is an answer says enough
-                    }
-                }
-
-                @Override
-                public void ended(Streams.ListEnd end) {
-                    unsure = false; // so it does here
-                }
-
-                @Override
-                public void failed(ApiException cause) {
-                    if (current != WatchStream.this) {
-                        return;
-                    }
-                    if (cause instanceof ApiException.VersionTooLarge) {
-                        unsure = false;
-                        // A watch with initial events would be accepted, too, and stay silent.
-                        then(() -> retry("list", cause, Reflector.this::syncFresh));
-                    } else if (cause instanceof ApiException.Unreachable
-                            || cause instanceof ApiException.ServerError
-                            || cause instanceof ApiException.TooManyRequests
-                            || cause instanceof ApiException.Malformed) {
-                        // Nothing is known yet. The watch goes on meanwhile: it may be all that the server has time
-                        // for.
-                        later = runtime.after(atLeast(ANSWERED.delay(++compares, random), cause), lane, this::again);
-                    } else {
-                        unsure = false; // what is refused for good the watch will hear of itself
-                    }
-                }
-
-                private void again() {
-                    compare();
-                }
-            });
-            comparing = asked;
-            asked.demand(DEMAND);
         }
 
         @Override
@@ -936,7 +905,7 @@ final class Reflector {
             if (collecting == null) {
                 heardAt = runtime.nanos();
             }
-            if (successor != null) {
+            if (successor != null && !(frames.get(0) instanceof WatchFrame.Failure)) {
                 succeed(null); // it was the server that hung
                 accepted(phase(), verb(), askedAt);
             }
@@ -1025,7 +994,7 @@ final class Reflector {
             then(() -> {
                 if (stuckAgain()) {
                     answers++;
-                    pause(ANSWERED.delay(answers, random), Reflector.this::sync);
+                    pause(ANSWERED.delay(answers, random), this::past);
                 } else {
                     watch();
                 }
@@ -1038,10 +1007,20 @@ final class Reflector {
          */
         private void told(ApiException cause) {
             if (collecting == null
+                    && !(successor instanceof WatchStream)
                     && (cause instanceof ApiException.ServerError || cause instanceof ApiException.Malformed)) {
-                then(() -> backOff(verb(), cause, stuckAgain() ? Reflector.this::sync : Reflector.this::watch));
+                then(() -> backOff(verb(), cause, stuckAgain() ? this::past : Reflector.this::watch));
             } else {
                 broken(cause);
+            }
+        }
+
+        /** What no watch gets past, a list does. */
+        private void past() {
+            if (staysStuck) {
+                watch();
+            } else {
+                sync();
             }
         }
 
@@ -1056,6 +1035,9 @@ final class Reflector {
         @Override
         public void ended() {
             if (current != this) {
+                return;
+            }
+            if (succeeded()) {
                 return;
             }
             boolean empty = !said && runtime.nanos() - openedAt < EMPTY.toNanos();
@@ -1095,7 +1077,10 @@ final class Reflector {
         @Override
         public void failed(ApiException cause) {
             answered(cause, askedAt);
-            away |= !open && cause instanceof ApiException.Unreachable;
+            // 429 is said by servers that are busy, and nothing is asked of those without need.
+            if (!open && History.isOfTheServer(cause) && !(cause instanceof ApiException.TooManyRequests)) {
+                history.suspect();
+            }
             if (versionRefused(cause)) {
                 takeOver(); // the one before may live, but it cannot be told from one that does not: a list tells
             }
@@ -1106,8 +1091,20 @@ final class Reflector {
             }
         }
 
+        /** Whether another watch is under way already, from all that this one has said: it is what comes next, and is told the same. */
+        private boolean succeeded() {
+            if (successor instanceof WatchStream next) {
+                next.takeOver();
+                return true;
+            }
+            return false;
+        }
+
         private void broken(ApiException cause) {
             boolean initial = collecting != null;
+            if (succeeded()) {
+                return;
+            }
             if (!initial && resumesAfterGone && versionRefused(cause)) {
                 then(() -> retry(verb(), cause, Reflector.this::watch));
             } else if (!initial && versionRefused(cause)) {
@@ -1147,6 +1144,7 @@ final class Reflector {
         private final Collecting collecting;
         private Streams.@Nullable Handle handle;
         private @Nullable Registration timer;
+        private @Nullable Registration beating;
         private long askedAt;
         private long heardAt;
         private boolean laterPage;
@@ -1166,6 +1164,7 @@ final class Reflector {
             } else if (!whole) {
                 query = query.with("limit", Integer.toString(PAGE));
             }
+            beating = heartbeat.watch(lane, () -> {}); // it has a patience of its own
             page(query);
             guard(PROGRESS);
         }
@@ -1181,6 +1180,9 @@ final class Reflector {
         void leave() {
             if (timer != null) {
                 timer.close();
+            }
+            if (beating != null) {
+                beating.close();
             }
             if (handle != null) {
                 handle.close();
@@ -1205,10 +1207,11 @@ final class Reflector {
 
         /**
          * Nothing came in time. A list in one piece that takes the server that long to write takes it as long the next time, so the one
-         * after that is asked for in pages, which only a list without a version has.
+         * after that is asked for in pages, which only a list without a version has. Where the server did not answer the heartbeat either,
+         * it was not the list.
          */
         private void slow() {
-            if (!heard && ++slowLists >= SLOW_LISTS) {
+            if (!heard && !heartbeat.silentAfter(askedAt) && ++slowLists >= SLOW_LISTS) {
                 fresh = true;
                 whole = false;
             }

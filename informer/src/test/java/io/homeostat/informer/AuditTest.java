@@ -180,6 +180,15 @@ class AuditTest {
         assertThat(server.streams()).as("a list does not outlive its cache").isZero();
     }
 
+    @Test
+    void whatTheServerSaidOfWhenToAskAgainIsKept() {
+        informers.auditEvery(Duration.ofSeconds(10));
+        server.refusal = (request, number) ->
+                request.verb().equals("list") ? TestErrors.of(429, "TooManyRequests", Duration.ofMinutes(2)) : null;
+        later(Duration.ofMinutes(20));
+        assertThat(lists()).isBetween(9L, 10L);
+    }
+
     private long lists() {
         return server.verbs().stream().filter("list"::equals).count();
     }

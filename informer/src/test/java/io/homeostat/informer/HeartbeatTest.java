@@ -3,6 +3,7 @@ package io.homeostat.informer;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fabric8.kubernetes.api.model.ConfigMap;
+import io.homeostat.client.ApiException;
 import io.homeostat.client.TestErrors;
 import io.homeostat.informer.InformerState.Phase;
 import io.homeostat.virtualruntime.VirtualProcess;
@@ -223,6 +224,32 @@ class HeartbeatTest {
     }
 
     @Test
+    void aSuccessorThatIsForbiddenOrWhoseTypeIsGoneSaysSo() {
+        for (boolean gone : new boolean[] {false, true}) {
+            SharedInformer<ConfigMap> informer = synced();
+            later(Duration.ofSeconds(3));
+            server.livez = () -> {
+                server.livez = Optional::empty;
+                return null;
+            };
+            ApiException refusal = gone ? TestErrors.of(404, "NotFound", null) : TestErrors.of(403, "Forbidden", null);
+            server.refusal = (request, number) -> refusal;
+            within(Duration.ofSeconds(20), () -> server.requests.size() > 2);
+            assertThat(phases).containsExactly(Phase.BACKING_OFF, gone ? Phase.WAITING_FOR_TYPE : Phase.FORBIDDEN);
+            server.refusal = (request, number) -> null;
+            server.put("a");
+            if (gone) {
+                server.silence(); // whatever the old one says
+            }
+            within(Duration.ofSeconds(10), () -> same(informer) && watching(List.of(informer)));
+            assertThat(server.open).hasSizeLessThanOrEqualTo(1);
+            informer.close();
+            later(Duration.ofSeconds(1));
+            phases.clear();
+        }
+    }
+
+    @Test
     void aListUnderWayHasItsOwnPatience() {
         server.endsInitialEvents = false;
         server.put("a");
@@ -278,6 +305,66 @@ class HeartbeatTest {
         assertThat(asked).hasSize(40);
         assertThat(between(asked)).isBetween(Duration.ofMillis(200), Duration.ofSeconds(1));
         assertThat(relists()).isEmpty();
+    }
+
+    @Test
+    void whoWasLetGoToTryItselfIsBackAsSoonAsTheOthers() {
+        List<SharedInformer<ConfigMap>> all = synced(2);
+        for (int outage = 0; outage < 20; outage++) {
+            die();
+            later(Duration.ofMinutes(3));
+            asked.clear();
+            within(Duration.ofMinutes(1), () -> !asked.isEmpty()); // in vain
+            later(Duration.ofSeconds(1));
+            server.put("a");
+            server.heartbeats.clear();
+            live();
+            within(Duration.ofSeconds(11), () -> !server.heartbeats.isEmpty());
+            within(Duration.ofSeconds(2), () -> all.stream().allMatch(this::same) && watching(all));
+            later(Duration.ofSeconds(20));
+        }
+    }
+
+    @Test
+    void anAnswerWhileTheServerGoesDoesNotMakeEveryStreamAskForItself() {
+        List<SharedInformer<ConfigMap>> all = synced(40);
+        later(Duration.ofSeconds(5));
+        die();
+        within(Duration.ofSeconds(30), () -> !asked.isEmpty()); // the first that is let go to try itself
+        server.refusal = (request, number) -> TestErrors.of(503, "ServiceUnavailable", null);
+        asked.clear();
+        server.requests.clear();
+        within(Duration.ofSeconds(30), () -> !server.requests.isEmpty());
+        server.refusal = (request, number) -> {
+            asked.add(world.now());
+            return TestErrors.unreachable();
+        };
+        later(Duration.ofSeconds(20));
+        assertThat(asked).as("each once").hasSizeBetween(39, 50);
+        asked.clear();
+        server.heartbeats.clear();
+        later(Duration.ofMinutes(1));
+        assertThat(asked.size() + server.heartbeats.size())
+                .as("one probe for all, at most each 1.3 s")
+                .isLessThan(50);
+        live();
+        within(Duration.ofSeconds(12), () -> watching(all));
+    }
+
+    @Test
+    void whereTheHeartbeatIsNotLetThroughAStreamThatFailsByItselfHarmsNoOther() {
+        server.livez = () -> null;
+        List<SharedInformer<ConfigMap>> all = synced(5);
+        later(Duration.ofMinutes(5));
+        server.refusal =
+                (request, number) -> request.parameter("labelSelector").isEmpty() ? null : TestErrors.unreachable();
+        SharedInformer<ConfigMap> failing = informers.informer(TestObject.TYPE, "", "x=y");
+        phases.clear();
+        all.forEach(informer -> informer.onStateChange(state -> phases.add(state.phase())));
+        later(Duration.ofMinutes(20));
+        assertThat(phases).as("doubts of open streams").isEmpty();
+        server.refusal = (request, number) -> null;
+        within(Duration.ofSeconds(30), () -> watching(List.of(failing)));
     }
 
     @Test

@@ -65,6 +65,10 @@ class PlantedDefectsTest {
                     "a list with unreadable items ends own writes it could not show"),
             new Defect("informer.doubts-never-asked", "P-C7, D32", "what a list left open is never asked for"),
             new Defect("reflector.half-open-unnoticed", "P-C8, D9", "a silent stream is never given up"),
+            new Defect(
+                    "reflector.stuck-at-one-version",
+                    "P-C8, P-C9",
+                    "a version that no watch gets past is watched from again and again, for ever"),
             new Defect("reflector.resume-after-410", "P-C9", "a version too old is tried again, instead of a list"),
             new Defect("reflector.retry-after-ignored", "P-C9", "Retry-After is not waited for"),
             new Defect("informer.torn-relist", "P-C10", "a relist shows half way"),

@@ -13,6 +13,7 @@ import io.homeostat.virtualruntime.VirtualWorld;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -259,6 +260,50 @@ class QuarantineTest {
                 ""));
         assertThat(informer.snapshot().size()).isEqualTo(2);
         within(Duration.ofSeconds(1), () -> informer.snapshot().size() == 3);
+    }
+
+    @Test
+    void whatAListLeftOpenIsAskedForAsSoonAsAServerThatWasAwayIsBack() {
+        server.unreadable.add(bad);
+        SharedInformer<ConfigMap> informer = synced();
+        server.refusal = (request, number) -> TestErrors.unreachable();
+        server.livez = () -> Optional.of(TestErrors.unreachable());
+        within(Duration.ofMinutes(6), () -> gets() > 1);
+        server.cut();
+        server.requests.clear();
+        later(Duration.ofHours(1));
+        assertThat(gets()).as("now and then in place of a probe").isBetween(5L, 25L);
+        server.unreadable.clear();
+        server.refusal = (request, number) -> null;
+        server.livez = Optional::empty;
+        within(Duration.ofSeconds(12), () -> informer.snapshot().size() == 3);
+    }
+
+    private long gets() {
+        return server.verbs().stream().filter("get"::equals).count();
+    }
+
+    @Test
+    void whatTheServerSaidOfWhenToAskAgainIsKeptAlsoWhenANewListAsks() {
+        server.unreadable.add(bad);
+        server.refusal = (request, number) -> {
+            boolean get = request.verb().equals("get");
+            server.latency = get ? Duration.ofSeconds(20) : Duration.ofMillis(5);
+            return get ? TestErrors.of(429, "TooManyRequests", Duration.ofMinutes(2)) : null;
+        };
+        SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "");
+        within(Duration.ofSeconds(10), () -> gets() == 1);
+        server.latency = Duration.ofMillis(5);
+        server.unreadable.clear();
+        server.expire();
+        within(Duration.ofSeconds(5), () -> informer.state().relists() == 2); // which decides before the answer comes
+        later(Duration.ofSeconds(85));
+        server.unreadable.add(bad);
+        server.expire();
+        within(Duration.ofSeconds(5), () -> informer.state().relists() == 3);
+        later(Duration.ofSeconds(45));
+        assertThat(gets()).isEqualTo(1);
+        within(Duration.ofMinutes(2), () -> gets() == 2);
     }
 
     @Test

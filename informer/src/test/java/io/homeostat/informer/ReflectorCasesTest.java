@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -464,7 +465,7 @@ class ReflectorCasesTest {
         Function<FakeServer.Request, @Nullable ApiException> answers = request -> {
             boolean onePiece =
                     request.verb().equals("list") && request.parameter("limit").isEmpty();
-            server.latency = onePiece ? Duration.ofSeconds(400) : Duration.ofMillis(5);
+            server.listsHang = onePiece;
             return request.initialEvents() ? TestErrors.of(422, "Invalid", null) : null;
         };
         answer(answers);
@@ -479,6 +480,48 @@ class ReflectorCasesTest {
                         .map(request -> request.parameter("limit")))
                 .startsWith("", "", "500")
                 .endsWith("500");
+    }
+
+    @Test
+    void aListThatGetsNoAnswerBecauseTheServerIsAwayIsNoReasonForPages() {
+        server.put("x");
+        Function<FakeServer.Request, @Nullable ApiException> answers =
+                request -> request.initialEvents() ? TestErrors.of(422, "Invalid", null) : null;
+        answer(answers);
+        SharedInformer<ConfigMap> informer = synced();
+        answer(answers);
+        server.put("y");
+        server.expire();
+        within(Duration.ofSeconds(5), () -> !server.requests.isEmpty());
+        server.hang();
+        later(Duration.ofMinutes(3));
+        server.goOn();
+        within(Duration.ofSeconds(40), () -> same(informer) && following(informer));
+        assertThat(server.requests.stream().filter(request -> request.verb().equals("list")))
+                .hasSizeGreaterThan(2)
+                .allSatisfy(request ->
+                        assertThat(request.parameter("resourceVersion")).isNotEmpty());
+    }
+
+    @Test
+    void aServerThatAnswersForAWhileWithErrorsMayBeAnotherOneAfterwards() {
+        server.acceptsFutureWatches = true;
+        server.put("a");
+        TreeMap<ObjectKey, TestObject> backup = new TreeMap<>(server.objects);
+        long version = server.version;
+        SharedInformer<ConfigMap> informer = synced();
+        for (int i = 0; i < 9; i++) {
+            server.put("a");
+        }
+        within(Duration.ofSeconds(1), () -> same(informer));
+        answer(request -> TestErrors.of(503, "ServiceUnavailable", null));
+        server.cut();
+        later(Duration.ofSeconds(10));
+        server.restore(version, backup);
+        answer(request -> null);
+        within(
+                Duration.ofSeconds(40),
+                () -> same(informer) && informer.snapshot().epoch() == 1);
     }
 
     // ---- the same version with other contents

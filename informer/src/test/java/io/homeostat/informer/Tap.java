@@ -22,13 +22,15 @@ final class Tap implements Transport {
     private static final int MOST_A_SECOND = 60;
     /** The client's own deadline for a write: until then its answer is waited for, whoever gave up. */
     private static final Duration PATIENCE = Duration.ofSeconds(29);
+    /** What leaves so soon after an answer has arrived was sent before that was read. */
+    private static final Duration READING = Duration.ofMillis(10);
 
     private final VirtualWorld world;
     private final Transport network;
     private final Consumer<String> broken;
     private final boolean several;
     private final ArrayDeque<Duration> recent = new ArrayDeque<>();
-    private final Map<String, Duration> notBefore = new HashMap<>();
+    private final Map<String, Pause> notBefore = new HashMap<>();
     private final Set<Exchanged> open = new LinkedHashSet<>();
     /** Selectors of informers that are closed: nothing may be asked for them any more. */
     private final Map<String, Duration> closed = new HashMap<>();
@@ -44,6 +46,17 @@ final class Tap implements Transport {
     /** Streams and requests that have not ended. */
     Set<Exchanged> open() {
         return open;
+    }
+
+    /** What a server said of when to ask again. */
+    private record Pause(Duration read, Duration end) {
+        static Pause from(Duration now, long seconds) {
+            return new Pause(now.plus(READING), now.plusSeconds(seconds));
+        }
+
+        boolean holds(Duration now) {
+            return now.compareTo(read) >= 0 && now.compareTo(end) < 0;
+        }
     }
 
     /** What a request is about, for what is asked again later. */
@@ -92,10 +105,10 @@ final class Tap implements Transport {
             broken.accept(recent.size() + " requests within a second, the last " + call);
         }
         boolean read = call.method().equals("GET");
-        Duration wait = notBefore.get(subject(call));
+        Pause wait = notBefore.get(subject(call));
         boolean collection = call.target().contains("?");
-        if (read && (collection || !several) && wait != null && now.compareTo(wait) < 0) {
-            broken.accept(call + " is asked at " + now + ", where the server had said not before " + wait);
+        if (read && (collection || !several) && wait != null && wait.holds(now)) {
+            broken.accept(call + " is asked at " + now + ", where the server had said not before " + wait.end);
         }
         Duration end = closed.get(selector(call));
         if (read && call.target().contains("/gadgets?") && end != null && now.compareTo(end) > 0) {
@@ -157,7 +170,7 @@ final class Tap implements Transport {
             if (!over && call.method().equals("GET") && !heartbeat(call)) {
                 headers.first("Retry-After")
                         .ifPresent(seconds ->
-                                notBefore.put(subject(call), world.now().plusSeconds(Long.parseLong(seconds))));
+                                notBefore.put(subject(call), Pause.from(world.now(), Long.parseLong(seconds))));
             }
             listener.head(status, headers);
         }
