@@ -95,6 +95,12 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     @GuardedBy("lock")
     private boolean initialsOffered;
 
+    // Confined to the informer's lane: what is being offered, and how much of it waits already.
+    private List<Change> offered = List.of();
+    private int taken;
+
+    private final Runnable drain = this::drain;
+
     // Planted defects; all false outside a simulation that looks for them.
     private final boolean forgetsMerged;
     private final boolean showsSeen;
@@ -160,38 +166,71 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         return closed;
     }
 
-    /** Adds changes that the store shows already. */
+    /**
+     * Adds changes that the store shows already. Where an error of the VM leaves it (there was no memory for an entry, say), it may be called
+     * again with the same list, and goes on where it stopped.
+     */
+    @SuppressWarnings("ReferenceEquality") // the same list, not an equal one
     void offer(List<Change> changes, Phase phase) {
         boolean start;
         boolean look;
+        if (offered != changes) {
+            offered = changes;
+            taken = 0;
+        }
         lock.lock();
         try {
-            if (closed) {
-                return;
-            }
-            for (Change change : changes) {
-                Waiting known = waiting.get(change.key());
-                if (known == null) {
-                    known = new Waiting(change, phase == Phase.INITIAL);
-                    waiting.put(change.key(), known);
-                    untold += known.initial ? 1 : 0;
-                } else {
-                    known.fold(change);
-                }
-                bound(known);
+            while (!closed && taken < changes.size()) {
+                admit(changes.get(taken), phase == Phase.INITIAL);
             }
             start = !running && !waiting.isEmpty();
             running |= start;
-            look = running && !watched;
+            look = running && !watched && !closed;
             watched |= look;
         } finally {
             lock.unlock();
         }
         if (start) {
-            lane.execute(this::drain);
+            goOn();
         }
         if (look) {
             lookAfter(HANGS);
+        }
+        offered = List.of();
+    }
+
+    @GuardedBy("lock")
+    private void admit(Change change, boolean initial) {
+        Waiting known = waiting.get(change.key());
+        if (known == null) {
+            known = new Waiting(change, initial);
+            try {
+                waiting.put(known.key, known);
+            } finally { // a map that could not grow holds the entry all the same
+                if (waiting.get(known.key) == known) {
+                    untold += known.initial ? 1 : 0;
+                    taken++;
+                }
+            }
+        } else {
+            known.fold(change);
+            taken++;
+        }
+        bound(known);
+    }
+
+    /** Hands a drain to the lane; when even that fails the next change does. */
+    private void goOn() {
+        try {
+            lane.execute(drain);
+        } catch (Throwable noMemory) {
+            lock.lock();
+            try {
+                running = false;
+            } finally {
+                lock.unlock();
+            }
+            throw noMemory;
         }
     }
 
@@ -210,10 +249,11 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         }
         ObjectKey oldest = vanished.iterator().next();
         vanished.remove(oldest);
-        Waiting untoldOf = waiting.remove(oldest);
+        Waiting untoldOf = waiting.get(oldest);
         if (untoldOf != null) {
-            untold -= untoldOf.initial ? 1 : 0;
             latest.second.absorb(untoldOf.second);
+            waiting.remove(oldest);
+            untold -= untoldOf.initial ? 1 : 0;
         }
     }
 
@@ -263,7 +303,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             lock.unlock();
         }
         if (start) {
-            lane.execute(this::drain);
+            goOn();
         }
     }
 
@@ -308,12 +348,12 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 tell(next);
             } catch (Throwable fatal) {
                 settle(next);
-                lane.execute(this::drain);
+                goOn();
                 throw fatal;
             }
             settle(next);
         }
-        lane.execute(this::drain);
+        goOn();
     }
 
     private @Nullable Waiting take() {

@@ -9,6 +9,7 @@ import io.homeostat.client.ResourceType;
 import io.homeostat.client.WatchFrame;
 import io.homeostat.client.Write;
 import io.homeostat.client.WriteObserver;
+import io.homeostat.core.Backoff;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.core.Metrics;
@@ -26,6 +27,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -50,6 +52,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private static final int SLICE = 256;
     /** The most entries indexed without looking at the turn's time. */
     private static final int INDEXED = 64;
+    /** The pace of telling handlers what they could not be told for an error of the VM. */
+    private static final Backoff UNTOLD = new Backoff(Duration.ofMillis(100), 2, Duration.ofSeconds(30), 0.5);
     /** The most labels that are indexed because readers look for them. */
     private static final int LABELS = 8;
 
@@ -59,6 +63,65 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private interface Work {
         /** Goes on; true when it is done. */
         boolean advance();
+
+        /** What readers see already, and handlers are still to hear of; null for nothing. */
+        default @Nullable Telling telling() {
+            return null;
+        }
+    }
+
+    /** Tells every handler of changes that are published. It can be broken off anywhere, and goes on there. */
+    private final class Telling implements Work {
+        private final ResourceEventHandler.Phase phase;
+        private List<Change> changes = List.of();
+        private int told; // by every handler
+        private List<Change> slice = List.of();
+        private List<HandlerLane<?>> to = List.of(); // of the slice, from next on
+        private int next;
+
+        Telling(ResourceEventHandler.Phase phase) {
+            this.phase = phase;
+        }
+
+        Telling of(List<Change> published) {
+            changes = published;
+            return this;
+        }
+
+        @Override
+        public boolean advance() {
+            while (told < changes.size()) {
+                if (slice.isEmpty()) {
+                    to = List.copyOf(handlers);
+                    next = 0;
+                    slice = changes.subList(told, Math.min(told + SLICE, changes.size()));
+                }
+                for (; next < to.size(); next++) {
+                    to.get(next).offer(slice, phase);
+                }
+                told += slice.size();
+                slice = List.of();
+                if (told < changes.size() && lane.shouldYield()) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        /** Whether a handler is still to hear of something. */
+        boolean isDue() {
+            return next < to.size();
+        }
+
+        /** Leaves the handler that could not be told out of this. */
+        HandlerLane<?> skip() {
+            return to.get(next++);
+        }
+
+        @Override
+        public Telling telling() {
+            return this;
+        }
     }
 
     private final EngineRuntime runtime;
@@ -66,6 +129,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private final String namespace;
     private final String name;
     private final Lane lane;
+    private final RandomGenerator random;
     private final LabelSelector selector;
     private final Indexer indexer;
     private final Reflector reflector;
@@ -95,6 +159,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private @Nullable Delta applying; // what work is of
     private boolean pumping;
     private boolean turnAsked;
+    private int broken; // by errors of the VM, one after the other
 
     /** What {@link #state} tells beside what the Indexer knows. */
     private record Status(
@@ -147,6 +212,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
                 + (namespace.isEmpty() ? "" : " in " + namespace)
                 + (labelSelector.isEmpty() ? "" : " with " + labelSelector);
         this.lane = runtime.lane("informer " + name);
+        this.random = runtime.random("informer " + name);
         this.selector = LabelSelector.of(labelSelector);
         this.indexer = new Indexer(selector, runtime::planted);
         this.marksAtOnce = runtime.planted("informer.bookmark-before-events");
@@ -388,6 +454,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
                     break;
                 }
                 work = null;
+                applying = null;
+                broken = 0;
                 metrics.processingSeconds.record((runtime.nanos() - workBegan) / 1e9);
                 if (lane.shouldYield()) {
                     break;
@@ -402,12 +470,12 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         if (closed) {
             return;
         }
-        if (work != null || !fifo.isEmpty()) {
+        if (work != null && ofTheVm(problem)) {
+            runtime.after(UNTOLD.delay(++broken, random), lane, this::turn);
             turnAsked = true;
-            lane.execute(() -> {
-                turnAsked = false;
-                pump();
-            });
+        } else if (work != null || !fifo.isEmpty()) {
+            turnAsked = true;
+            lane.execute(this::turn);
         }
         reflector.feed();
         if (problem instanceof RuntimeException defect) {
@@ -417,32 +485,51 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         }
     }
 
+    private void turn() {
+        turnAsked = false;
+        pump();
+    }
+
     /**
      * What was being applied is lost, which is a defect or an error of the VM; what the server said behind it would cover the hole. So all
-     * of that is dropped, and the server is asked for everything anew.
+     * of that is dropped, and the server is asked for everything anew. What readers see already no list would tell handlers of: after an
+     * error of the VM, which most often is a want of memory, they are told of it as soon as that can be done; a handler whose own entry
+     * cannot be made for another reason is left out, and named.
      */
     private void lost(Throwable problem) {
-        work = null;
-        if (applying instanceof Delta.Begins begins) {
-            begins.handler().close(); // it would wait for its initial objects for ever
-        } else if (applying instanceof Delta.Indexes indexes) {
-            indexes.built().completeExceptionally(problem);
+        Telling untold = work == null ? null : work.telling();
+        boolean due = untold != null && untold.isDue();
+        if (!due) {
+            work = null;
+            if (applying instanceof Delta.Begins begins) {
+                begins.handler().close(); // it would wait for its initial objects for ever
+            } else if (applying instanceof Delta.Indexes indexes) {
+                indexes.built().completeExceptionally(problem);
+            }
         }
         fifo.dropWhatTheServerSaid();
         reflector.lost(problem);
-        LOG.atError()
-                .addKeyValue("resource", name)
-                .log("Something could not be applied to the cache; everything is listed anew [HS-307]");
+        var event = LOG.atError().addKeyValue("resource", name);
+        if (due && untold != null && !ofTheVm(problem)) {
+            event = event.addKeyValue("untold", untold.skip());
+        }
+        event.log("Something could not be applied to the cache; everything is listed anew [HS-307]");
+    }
+
+    private static boolean ofTheVm(@Nullable Throwable problem) {
+        return problem instanceof VirtualMachineError && !(problem instanceof StackOverflowError);
     }
 
     private Work begin(Delta delta) {
+        Telling telling =
+                new Telling(ResourceEventHandler.Phase.LATER); // before anything is published: it takes memory
         if (delta instanceof Delta.Events events) {
             lane.charge((int) Math.min(events.bytes(), Integer.MAX_VALUE));
             heal(events.events(), indexer.state().version());
-            return telling(indexer.apply(events.events()), ResourceEventHandler.Phase.LATER);
+            return telling.of(indexer.apply(events.events()));
         }
         if (delta instanceof Delta.Bookmark bookmark) {
-            return telling(indexer.bookmark(bookmark.version()), ResourceEventHandler.Phase.LATER);
+            return telling.of(indexer.bookmark(bookmark.version()));
         } else if (delta instanceof Delta.Replaced replaced) {
             return replacing(replaced.all());
         } else if (delta instanceof Delta.Begins begins) {
@@ -450,60 +537,43 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         } else if (delta instanceof Delta.Indexes indexes) {
             return indexing(indexes);
         } else if (delta instanceof Delta.Confirmed confirmed) {
-            return telling(indexer.confirm(confirmed.object()), ResourceEventHandler.Phase.LATER);
+            return telling.of(indexer.confirm(confirmed.object()));
         } else if (delta instanceof Delta.Denied denied) {
-            return telling(indexer.deny(denied.key(), denied.asked()), ResourceEventHandler.Phase.LATER);
+            return telling.of(indexer.deny(denied.key(), denied.asked()));
         } else if (delta instanceof Delta.Passed passed) {
-            return telling(indexer.passed(passed.object()), ResourceEventHandler.Phase.LATER);
+            return telling.of(indexer.passed(passed.object()));
         } else if (delta instanceof Delta.Then then) {
             then.next().run();
         }
         return () -> true;
     }
 
-    private Work telling(List<Change> changes, ResourceEventHandler.Phase phase) {
-        return new Work() {
-            private int told;
-
-            @Override
-            public boolean advance() {
-                while (told < changes.size()) {
-                    int end = Math.min(told + SLICE, changes.size());
-                    List<Change> slice = changes.subList(told, end);
-                    for (HandlerLane<?> handler : handlers) {
-                        handler.offer(slice, phase);
-                    }
-                    told = end;
-                    if (told < changes.size() && lane.shouldYield()) {
-                        return false;
-                    }
-                }
-                return true;
-            }
-        };
-    }
-
     private Work replacing(Indexer.Replaced all) {
         Indexer.Replacement replacement = indexer.replace(all);
-        boolean first = !status.filled;
+        boolean first = !synced.isDone();
+        Telling tell = new Telling(first ? ResourceEventHandler.Phase.INITIAL : ResourceEventHandler.Phase.LATER);
         return new Work() {
-            private @Nullable Work tell;
+            private boolean published;
 
             @Override
             public boolean advance() {
-                if (tell == null) {
+                if (!published) {
                     if (!replacement.advance(lane::shouldYield)) {
                         return false;
                     }
-                    tell = telling(
-                            replacement.changes(),
-                            first ? ResourceEventHandler.Phase.INITIAL : ResourceEventHandler.Phase.LATER);
+                    tell.of(replacement.changes());
+                    published = true;
                 }
                 if (!tell.advance()) {
                     return false;
                 }
                 replaced(replacement, all, first);
                 return true;
+            }
+
+            @Override
+            public @Nullable Telling telling() {
+                return published ? tell : null;
             }
         };
     }
@@ -752,7 +822,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             try {
                 listening.told.accept(now);
             } catch (Throwable problem) {
-                if (problem instanceof VirtualMachineError && !(problem instanceof StackOverflowError)) {
+                if (ofTheVm(problem)) {
                     throw problem;
                 }
                 LOG.atError()

@@ -10,7 +10,13 @@ import io.homeostat.core.Registration;
 import java.time.Duration;
 import java.util.List;
 
-/** The caches of one process and one cluster: one per identity (D29), shared by reference count. */
+/**
+ * The caches of one process and one cluster: one per identity (D29), shared by reference count.
+ *
+ * <p><b>Failure.</b> Caches outlive whatever a server or a network does. After an error of the Java VM (no memory) they list anew and
+ * tell handlers what could not be told, as far as that is possible; but then nothing of a process is certain. An operator ends by
+ * itself (D35): who holds caches without one should end the process when {@link EngineRuntime#onFatal} tells of such an error.
+ */
 @Experimental
 public interface SharedInformers extends Registration {
     /** The caches over this client; they see its writes (D10). */

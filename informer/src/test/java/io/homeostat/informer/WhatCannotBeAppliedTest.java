@@ -22,9 +22,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -43,6 +45,11 @@ class WhatCannotBeAppliedTest {
             ApiClient.over(runtime, simulator.transport(runtime), ApiClient.Settings.of("test"));
     /** Thrown in place of the UID of the next object that a watch brings. */
     private final AtomicReference<Throwable> planted = new AtomicReference<>();
+    /** Thrown where a handler is to be told of an object, at these of its calls. */
+    private final AtomicReference<Throwable> untellable = new AtomicReference<>();
+
+    private final Set<Integer> calls = new ConcurrentSkipListSet<>();
+    private final AtomicInteger called = new AtomicInteger();
 
     @AfterEach
     void end() {
@@ -66,7 +73,7 @@ class WhatCannotBeAppliedTest {
     }
 
     private WatchFrame mined(WatchFrame frame) {
-        if (!(frame instanceof WatchFrame.Event event) || planted.get() == null) {
+        if (!(frame instanceof WatchFrame.Event event) || (planted.get() == null && untellable.get() == null)) {
             return frame;
         }
         return new WatchFrame.Event(event.kind(), proxy(RawObject.class, event.object(), (method, arguments) -> {
@@ -74,7 +81,17 @@ class WhatCannotBeAppliedTest {
             if (now != null) {
                 throw now;
             }
+            Throwable untold = method.getName().equals("key") ? untellable.get() : null;
+            if (untold != null && isOffered() && calls.remove(called.incrementAndGet())) {
+                throw untold;
+            }
         }));
+    }
+
+    private static boolean isOffered() {
+        return StackWalker.getInstance()
+                .walk(frames -> frames.anyMatch(frame -> frame.getClassName().equals(HandlerLane.class.getName())
+                        && frame.getMethodName().equals("offer")));
     }
 
     private interface Before {
@@ -99,24 +116,9 @@ class WhatCannotBeAppliedTest {
         put("a");
         SharedInformers informers = SharedInformers.over(runtime, client());
         SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "default");
-        Set<String> told = new ConcurrentSkipListSet<>();
-        informer.addHandler("fold", new ResourceEventHandler<>() {
-            @Override
-            public void onAdd(CachedObject<ConfigMap> object, Phase phase, Merged<ConfigMap> merged) {
-                told.add(object.key().name());
-            }
-
-            @Override
-            public void onUpdate(
-                    CachedObject<ConfigMap> before, CachedObject<ConfigMap> after, Merged<ConfigMap> merged) {
-                told.add(after.key().name());
-            }
-
-            @Override
-            public void onDelete(CachedObject<ConfigMap> lastKnown, Merged<ConfigMap> merged) {
-                told.remove(lastKnown.key().name());
-            }
-        });
+        Fold fold = new Fold();
+        Set<String> told = fold.told;
+        informer.addHandler("fold", fold);
         until(() -> informer.state().phase() == InformerState.Phase.WATCHING && told.contains("a"));
         Throwable defect = ofTheVm ? new OutOfMemoryError("planted") : new IllegalStateException("planted");
         planted.set(defect);
@@ -133,6 +135,81 @@ class WhatCannotBeAppliedTest {
         } else {
             assertThat(fatal).isEmpty();
         }
+        informers.close();
+    }
+
+    /** What a handler was told. */
+    private static final class Fold implements ResourceEventHandler<ConfigMap> {
+        final Set<String> told = new ConcurrentSkipListSet<>();
+        final List<String> steps = new CopyOnWriteArrayList<>();
+
+        @Override
+        public void onAdd(CachedObject<ConfigMap> object, Phase phase, Merged<ConfigMap> merged) {
+            steps.add("add " + object.key().name());
+            told.add(object.key().name());
+        }
+
+        @Override
+        public void onUpdate(CachedObject<ConfigMap> before, CachedObject<ConfigMap> after, Merged<ConfigMap> merged) {
+            steps.add("update " + after.key().name());
+            told.add(after.key().name());
+        }
+
+        @Override
+        public void onDelete(CachedObject<ConfigMap> lastKnown, Merged<ConfigMap> merged) {
+            steps.add("delete " + lastKnown.key().name());
+            told.remove(lastKnown.key().name());
+        }
+    }
+
+    @Test
+    void whatReadersSeeAndHandlersCouldNotBeToldForAnErrorOfTheVmIsToldOnceWhenItCanBe() {
+        put("a");
+        SharedInformers informers = SharedInformers.over(runtime, client());
+        SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "default");
+        Fold one = new Fold();
+        Fold other = new Fold();
+        informer.addHandler("one", one);
+        informer.addHandler("other", other);
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING
+                && one.told.contains("a")
+                && other.told.contains("a"));
+        OutOfMemoryError noMemory = new OutOfMemoryError("planted");
+        calls.addAll(List.of(1, 3, 5, 6, 8, 11));
+        untellable.set(noMemory);
+        put("b");
+        delete("a");
+        put("c");
+        for (Fold fold : List.of(one, other)) {
+            until(() -> informer.state().phase() == InformerState.Phase.WATCHING
+                    && fold.told.equals(Set.of("b", "c"))
+                    && informer.lister().list().size() == 2);
+            assertThat(fold.steps).containsExactlyInAnyOrder("add a", "add b", "delete a", "add c");
+        }
+        assertThat(fatal).isNotEmpty().allMatch(error -> error == noMemory);
+        assertThat(calls.size()).isLessThan(6);
+        informers.close();
+    }
+
+    @Test
+    void aHandlerThatCannotBeToldHarmsNoOtherAndIsToldWhatComesLater() {
+        put("a");
+        SharedInformers informers = SharedInformers.over(runtime, client());
+        SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "default");
+        Fold one = new Fold();
+        Fold other = new Fold();
+        informer.addHandler("one", one);
+        informer.addHandler("other", other);
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING && other.told.contains("a"));
+        calls.add(1);
+        untellable.set(new IllegalStateException("planted"));
+        put("b");
+        until(() -> other.told.contains("b") && informer.state().relists() == 2);
+        assertThat(one.told).containsExactly("a");
+        untellable.set(null);
+        put("c");
+        until(() -> one.told.contains("c") && other.told.equals(Set.of("a", "b", "c")));
+        assertThat(fatal).isEmpty();
         informers.close();
     }
 
