@@ -9,6 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.exc.StreamConstraintsException;
 import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.databind.AnnotationIntrospector;
 import tools.jackson.databind.DatabindException;
@@ -29,7 +30,8 @@ import tools.jackson.databind.json.JsonMapper;
  * Objects from JSON and back, by fabric8's own mapper settings, so that an object here is what fabric8 would have made of it.
  *
  * <p>Unknown fields never fail a decode. Model classes of fabric8 keep them ({@code additionalProperties}); a class of a user's own keeps
- * what it has a place for, and the rest is in {@link RawObject#bytes} only: what writes back must send differences (D34).
+ * what it has a place for, and the rest is in {@link RawObject#bytes} only: what writes back must send differences (D34). What is nested
+ * deeper than 500 levels, and names of more than 50,000 and numbers of more than 1,000 characters, are beyond Jackson's limits.
  *
  * <p><b>Threads.</b> Any. <b>Memory.</b> What Jackson finds out about each class it meets, which keeps that class: a reader, a writer and
  * types. It costs far more than an object of the class, so classes that cannot go before this one (of its own class loader, or a parent) are
@@ -158,6 +160,9 @@ final class Codec {
         } catch (RuntimeException e) {
             // Not only Jackson's: a deserializer or setter of the user's class may throw anything.
             throw undecodable(type, key, resourceVersion, describe(e));
+        } catch (StackOverflowError e) {
+            // Jackson follows 500 levels and no more; a user's own deserializer or setter may go on for ever.
+            throw undecodable(type, key, resourceVersion, "it took more stack than the thread has");
         }
         if (object == null) {
             throw undecodable(type, key, resourceVersion, "found null");
@@ -178,6 +183,10 @@ final class Codec {
     private static String describe(RuntimeException e) {
         if (e instanceof StreamReadException broken) {
             return "broken JSON at byte " + broken.getLocation().getByteOffset();
+        }
+        if (e instanceof StreamConstraintsException beyond) {
+            // A depth or a length and its limit, and nothing of the document.
+            return "beyond what the decoder takes: " + beyond.getOriginalMessage();
         }
         String path = path(e);
         if (e instanceof MismatchedInputException mismatch && mismatch.getTargetType() != null) {

@@ -47,8 +47,11 @@ final class JsonCutter {
         BROKEN
     }
 
-    /** The deepest nesting that is followed, Go's own limit. */
-    static final int MAX_DEPTH = 10_000;
+    /**
+     * The deepest nesting that is followed: that of any object which a server takes (Go's limit, 10,000), and of what an object stands in.
+     * Were it less, one object could break each list that holds it.
+     */
+    static final int MAX_DEPTH = 10_000 + 8;
 
     private static final int START = 0;
     private static final int VALUE = 1;

@@ -3,6 +3,9 @@ package io.homeostat.client;
 import static io.homeostat.client.Bytes.utf8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
+import io.fabric8.kubernetes.api.model.ObjectMeta;
+import io.fabric8.kubernetes.api.model.OwnerReference;
 import io.fabric8.kubernetes.api.model.Pod;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -12,6 +15,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -133,6 +137,62 @@ class ScannerAgreesWithParserTest {
             assertThat(event.kind().name()).isEqualTo(tree.get("type").stringValue());
             assertThat(Scanned.of(event.object())).as("seed %d", seed).isEqualTo(Scanned.of(tree.get("object")));
         }
+    }
+
+    /** The decoder users get, with its model of metadata, sees in each object what the scanner saw. */
+    @Test
+    void decodedMetadataIsWhatWasScanned() {
+        ResourceType<GenericKubernetesResource> dynamic =
+                ResourceType.dynamic("", "v1", "pods", "Pod", ResourceType.Scope.NAMESPACED);
+        int decoded = 0;
+        for (long seed = 0; seed < 10_000; seed++) {
+            Documents document = new Documents(seed + 2_000_000).withoutDuplicates();
+            byte[] frame = utf8(document.frame().json());
+            List<WatchFrame> frames = WireFormat.json().watch(PODS).read(frame);
+            if (document.poisoned || !(frames.get(0) instanceof WatchFrame.Event event)) {
+                continue;
+            }
+            RawObject scanned = event.object();
+            ObjectMeta metadata;
+            try {
+                metadata = scanned.decode(dynamic).getMetadata();
+            } catch (ApiException.Undecodable e) {
+                continue; // a member of metadata that the scanner has no use for is of another sort
+            }
+            decoded++;
+            assertThat(metadata.getName())
+                    .as("seed %d", seed)
+                    .isEqualTo(scanned.key().name());
+            assertThat(metadata.getNamespace())
+                    .as("seed %d", seed)
+                    .isEqualTo(scanned.key().namespace());
+            assertThat(Objects.requireNonNullElse(metadata.getUid(), ""))
+                    .as("seed %d", seed)
+                    .isEqualTo(scanned.uid());
+            assertThat(metadata.getResourceVersion()).as("seed %d", seed).isEqualTo(scanned.resourceVersion());
+            assertThat(Objects.requireNonNullElse(metadata.getGeneration(), 0L))
+                    .as("seed %d", seed)
+                    .isEqualTo(scanned.generation());
+            assertThat(Objects.requireNonNullElse(metadata.getLabels(), Map.of()))
+                    .as("seed %d", seed)
+                    .isEqualTo(scanned.labels());
+            assertThat(Objects.requireNonNullElse(metadata.getFinalizers(), List.of()))
+                    .as("seed %d", seed)
+                    .isEqualTo(scanned.finalizers());
+            assertThat(Objects.requireNonNullElse(metadata.getOwnerReferences(), List.<OwnerReference>of()).stream()
+                            .map(owner -> new OwnerRef(
+                                    Objects.requireNonNullElse(owner.getApiVersion(), ""),
+                                    Objects.requireNonNullElse(owner.getKind(), ""),
+                                    Objects.requireNonNullElse(owner.getName(), ""),
+                                    Objects.requireNonNullElse(owner.getUid(), ""),
+                                    Boolean.TRUE.equals(owner.getController())))
+                            .toList())
+                    .as("seed %d", seed)
+                    .isEqualTo(scanned.owners());
+            assertThat(metadata.getCreationTimestamp()).as("seed %d", seed).isEqualTo(scanned.creationTimestamp());
+            assertThat(metadata.getDeletionTimestamp()).as("seed %d", seed).isEqualTo(scanned.deletionTimestamp());
+        }
+        assertThat(decoded).isGreaterThan(3_000);
     }
 
     @Test
