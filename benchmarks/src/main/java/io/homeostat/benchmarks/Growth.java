@@ -4,7 +4,9 @@ import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.SystemRuntime;
+import io.homeostat.informer.CachedObject;
 import io.homeostat.informer.Index;
+import io.homeostat.informer.StorePolicy;
 import io.homeostat.workqueue.WorkQueue;
 import java.time.Duration;
 import java.util.List;
@@ -32,6 +34,8 @@ final class Growth {
                     case "handlers" -> handlers(size);
                     case "indexes" -> indexes(size);
                     case "delayed" -> delayed(size);
+                    case "lazy", "decoded", "compact" -> stored(
+                            StorePolicy.valueOf(args[0].toUpperCase(Locale.ROOT)), size);
                     default -> throw new IllegalArgumentException("Unknown growth: " + args[0]);
                 };
         StringBuilder line = new StringBuilder("{\"growth\":\"" + args[0] + "\",\"size\":" + size);
@@ -67,6 +71,38 @@ final class Growth {
                     .with("relist_calls", calls[0])
                     .with("event_us", events.cpuNanos() / 1e3 / EVENTS)
                     .all();
+        }
+    }
+
+    /** Pods, kept in that way: first sync, heap before and after each was read, and what a read of another version costs. */
+    private static Map<String, Number> stored(StorePolicy policy, int objects) {
+        for (int i = 0; i < 3; i++) {
+            try (InProcess<Pod> cache = InProcess.synced(Template.pods(), PODS, WARM, policy)) {
+                cache.change(WARM);
+                read(cache);
+            }
+        }
+        long heap = InProcess.heap();
+        try (InProcess<Pod> cache = InProcess.synced(Template.pods(), PODS, objects, policy)) {
+            long full = InProcess.heap();
+            InProcess.Use first = cache.of(() -> read(cache));
+            long after = InProcess.heap();
+            InProcess.Use again = cache.of(() -> read(cache));
+            return new Figures()
+                    .with("sync_us", cache.synced().cpuNanos() / 1e3 / objects)
+                    .with("heap_bytes", (double) (full - heap) / objects)
+                    .with("heap_read_bytes", (double) (after - heap) / objects)
+                    .with("read_us", first.cpuNanos() / 1e3 / objects)
+                    .with("read_again_us", again.cpuNanos() / 1e3 / objects)
+                    .all();
+        }
+    }
+
+    private static void read(InProcess<Pod> cache) {
+        for (CachedObject<Pod> pod : cache.informer().snapshot().list()) {
+            if (pod.object().getMetadata().getName().isEmpty()) {
+                throw new IllegalStateException("a Pod without a name: " + pod.key());
+            }
         }
     }
 

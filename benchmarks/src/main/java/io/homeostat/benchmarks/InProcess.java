@@ -12,6 +12,7 @@ import io.homeostat.informer.InformerState;
 import io.homeostat.informer.ResourceEventHandler;
 import io.homeostat.informer.SharedInformer;
 import io.homeostat.informer.SharedInformers;
+import io.homeostat.informer.StorePolicy;
 import java.lang.management.ManagementFactory;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -103,18 +104,25 @@ final class InProcess<T extends HasMetadata> implements AutoCloseable {
     private final List<Counting> handlers = new ArrayList<>();
     private @Nullable Use synced; // set before anybody sees this object
 
-    private InProcess(Template template, ResourceType<T> type, int objects) {
+    private InProcess(Template template, ResourceType<T> type, int objects, StorePolicy policy) {
         this.runtime = SystemRuntime.create();
         this.server = new ReplayTransport(template, objects, type.apiVersion(), type.kind());
         ApiClient client = ApiClient.over(runtime, server, ApiClient.Settings.of("benchmarks"));
         this.informers = SharedInformers.over(runtime, client);
+        informers.store(type, policy);
         this.informer = informers.informer(type, "");
     }
 
     /** A full cache, with one handler that has seen everything. */
     static <T extends HasMetadata> InProcess<T> synced(Template template, ResourceType<T> type, int objects) {
+        return synced(template, type, objects, StorePolicy.LAZY);
+    }
+
+    /** As {@link #synced(Template, ResourceType, int)}, where the cache keeps its objects in that way. */
+    static <T extends HasMetadata> InProcess<T> synced(
+            Template template, ResourceType<T> type, int objects, StorePolicy policy) {
         Point begin = Point.now(null);
-        InProcess<T> cache = new InProcess<>(template, type, objects);
+        InProcess<T> cache = new InProcess<>(template, type, objects, policy);
         cache.addHandler();
         cache.synced = Point.now(cache.server.thread()).since(begin);
         return cache;

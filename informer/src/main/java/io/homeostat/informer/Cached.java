@@ -6,8 +6,8 @@ import io.homeostat.client.RawObject;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One object as one reader got it. What it decodes it keeps as long as the reader keeps it, and the store keeps nothing (the
- * <i>lazy</i> policy of D25): two reads decode twice, a second look at the same answer does not.
+ * One object as one reader got it. What it decodes it keeps as long as the reader keeps it; the store keeps it only under {@link
+ * StorePolicy#DECODED}: else two reads decode twice, and a second look at the same answer does not.
  */
 final class Cached<T extends HasMetadata> implements CachedObject<T> {
     private final RawObject raw;
@@ -34,7 +34,7 @@ final class Cached<T extends HasMetadata> implements CachedObject<T> {
     public T object() {
         T known = decoded;
         if (known == null) {
-            known = decoder.decode(raw);
+            known = decoder.shared(raw);
             decoded = known;
         }
         return known;

@@ -12,6 +12,11 @@ import java.util.function.BiConsumer;
  * @param failed told on the thread that asked for the object; must not block
  */
 record Decoder<T extends HasMetadata>(ResourceType<T> type, BiConsumer<RawObject, ApiException.Undecodable> failed) {
+    /** The object, shared and read-only: the one the store keeps, if it does, or a fresh decode. */
+    T shared(RawObject raw) {
+        return raw instanceof Decoded kept ? kept.shared(this) : decode(raw);
+    }
+
     /** A fresh decode. */
     T decode(RawObject raw) {
         try {

@@ -59,7 +59,7 @@ public final class Index<T extends HasMetadata> {
     public static <T extends HasMetadata> Index<T> ofObject(
             String name, Function<? super T, ? extends Collection<String>> values) {
         Objects.requireNonNull(values, "the function of the index");
-        return new Index<>(name, (raw, decoder) -> values.apply(decoder.decode(raw)), true);
+        return new Index<>(name, (raw, decoder) -> values.apply(decoder.shared(raw)), true);
     }
 
     /** The name. */

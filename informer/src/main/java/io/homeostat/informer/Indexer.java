@@ -32,9 +32,7 @@ import org.jspecify.annotations.Nullable;
  * waits. <b>Memory.</b> Each object's bytes and metadata once, 7 bytes of structure, 38 bytes per owner reference; the last
  * {@value #REMEMBERED} deleted UIDs. <b>Failure.</b> None: what cannot be compared is taken as the server gave it.
  *
- * <p>The store keeps what the client scanned (<i>lazy</i> of D25): an object is decoded when somebody asks for it, and the decoded form
- * is kept by the {@link CachedObject} that was asked, not here. Another policy is another {@link RawObject}, put in by
- * {@link #stored}.
+ * <p>What is kept of an object is up to the {@link Keeper} (D25). Nothing is decoded here, except for object indexes.
  */
 final class Indexer {
     /*
@@ -159,6 +157,7 @@ final class Indexer {
     private final boolean keepsDeleted;
     private final boolean ignoresHoles;
     private final LabelSelector selector;
+    private final Keeper keeper;
     // Confined to the lane: UID to the version of its deletion, oldest first.
     private final Map<String, String> deleted = new LinkedHashMap<>();
     // Of those, what the last list showed although a GET had found nothing. Confined to the lane.
@@ -179,14 +178,16 @@ final class Indexer {
     Indexer(LabelSelector selector, boolean checksVersions, boolean keepsOverlay) {
         this(
                 selector,
+                new Keeper(StorePolicy.LAZY),
                 defect -> defect.equals("informer.no-version-check")
                         ? !checksVersions
                         : defect.equals("informer.no-overlay") && !keepsOverlay);
     }
 
     /** An empty store with the defects that a simulation has planted ({@link io.homeostat.core.EngineRuntime#planted}). */
-    Indexer(LabelSelector selector, Predicate<String> planted) {
+    Indexer(LabelSelector selector, Keeper keeper, Predicate<String> planted) {
         this.selector = selector;
+        this.keeper = keeper;
         this.checksVersions = !planted.test("informer.no-version-check");
         this.keepsOverlay = !planted.test("informer.no-overlay");
         this.dropsEchoes = planted.test("informer.echo-dropped");
@@ -215,11 +216,6 @@ final class Indexer {
             return ResourceVersions.compare(left, right) > 0;
         }
         return !left.equals(right);
-    }
-
-    /** The seam of the store policies (D25): what is kept for an object that arrived. */
-    static RawObject stored(RawObject arrived) {
-        return arrived;
     }
 
     /** Applies events in the order of the server and publishes once. */
@@ -323,7 +319,7 @@ final class Indexer {
                 return base; // it outlived the epoch as it was
             }
         }
-        RawObject kept = stored(object);
+        RawObject kept = keeper.kept(object);
         if (dropsEchoes && isEcho(object)) {
             return base.replaced(known, kept);
         }
@@ -356,7 +352,7 @@ final class Indexer {
             return base;
         }
         remember(object.uid(), object.resourceVersion());
-        changes.add(new Change.Deleted(known, stored(object)));
+        changes.add(new Change.Deleted(known, keeper.kept(object)));
         return base.without(object.key());
     }
 
@@ -716,7 +712,7 @@ final class Indexer {
                         && sameVersion(known, arrived)
                         && sameContents(known, arrived)
                 ? known
-                : stored(arrived);
+                : keeper.kept(arrived);
     }
 
     private static boolean sameVersion(RawObject one, RawObject other) {

@@ -131,6 +131,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private final Lane lane;
     private final RandomGenerator random;
     private final LabelSelector selector;
+    private final Keeper keeper;
     private final Indexer indexer;
     private final Reflector reflector;
     private final Doubts doubts;
@@ -204,7 +205,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             Metrics sink,
             ResourceType<?> type,
             String namespace,
-            String labelSelector) {
+            String labelSelector,
+            StorePolicy policy) {
         this.runtime = runtime;
         this.type = type;
         this.namespace = namespace;
@@ -214,7 +216,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         this.lane = runtime.lane("informer " + name);
         this.random = runtime.random("informer " + name);
         this.selector = LabelSelector.of(labelSelector);
-        this.indexer = new Indexer(selector, runtime::planted);
+        this.keeper = new Keeper(policy);
+        this.indexer = new Indexer(selector, keeper, runtime::planted);
         this.marksAtOnce = runtime.planted("informer.bookmark-before-events");
         this.gapsLateHandlers = runtime.planted("informer.late-handler-gap");
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
@@ -425,6 +428,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             indexes.forEach(IndexUse::end);
             indexes.clear();
             metrics.close();
+            keeper.close();
             synced.completeExceptionally(
                     new IllegalStateException("The informer of " + name + " was closed before its cache was complete"));
             lane.close();

@@ -34,7 +34,14 @@ final class InformerRegistry implements SharedInformers {
      */
 
     /** What makes two informers the same (D29): the class objects are decoded into is none of it. */
-    private record Identity(String group, String version, String plural, String namespace, String labelSelector) {}
+    private record Identity(Kind kind, String namespace, String labelSelector) {}
+
+    /** What is the same for all classes an object is decoded into. */
+    private record Kind(String group, String version, String plural) {
+        static Kind of(ResourceType<?> type) {
+            return new Kind(type.group(), type.version(), type.plural());
+        }
+    }
 
     private static final class Shared {
         final Informer informer;
@@ -54,6 +61,9 @@ final class InformerRegistry implements SharedInformers {
 
     @GuardedBy("lock")
     private final Map<Identity, Shared> shared = new LinkedHashMap<>();
+
+    @GuardedBy("lock")
+    private final Map<Kind, StorePolicy> policies = new LinkedHashMap<>();
 
     @GuardedBy("lock")
     private boolean closed;
@@ -88,7 +98,7 @@ final class InformerRegistry implements SharedInformers {
             ResourceType<T> type, String namespace, String labelSelector) {
         String selector = labelSelector.strip();
         String space = type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace;
-        Identity identity = new Identity(type.group(), type.version(), type.plural(), space, selector);
+        Identity identity = new Identity(Kind.of(type), space, selector);
         boolean isNew;
         Shared found;
         lock.lock();
@@ -100,7 +110,15 @@ final class InformerRegistry implements SharedInformers {
             Shared known = shared.get(identity);
             isNew = known == null;
             found = known == null
-                    ? new Shared(new Informer(runtime, client, heartbeat, metrics, type, space, selector))
+                    ? new Shared(new Informer(
+                            runtime,
+                            client,
+                            heartbeat,
+                            metrics,
+                            type,
+                            space,
+                            selector,
+                            policies.getOrDefault(identity.kind, StorePolicy.LAZY)))
                     : known;
             if (isNew) {
                 shared.put(identity, found);
@@ -116,6 +134,21 @@ final class InformerRegistry implements SharedInformers {
         }
         Shared held = found;
         return new Hold<>(runtime, type, held.informer, () -> release(identity, held));
+    }
+
+    @Override
+    public void store(ResourceType<?> type, StorePolicy policy) {
+        Kind kind = Kind.of(type);
+        lock.lock();
+        try {
+            if (shared.keySet().stream().anyMatch(identity -> identity.kind.equals(kind))) {
+                throw new IllegalStateException("Cannot store " + type + " " + policy
+                        + ": there is a cache of it already; say so before the first is asked for");
+            }
+            policies.put(kind, policy);
+        } finally {
+            lock.unlock();
+        }
     }
 
     @Override

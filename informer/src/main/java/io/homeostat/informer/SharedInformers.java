@@ -45,6 +45,13 @@ public interface SharedInformers extends Registration {
     <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace, String labelSelector);
 
     /**
+     * How caches of {@code type} keep their objects, for all who hold one: {@link StorePolicy#LAZY} unless this is called.
+     *
+     * @throws IllegalStateException when there is a cache of that type already
+     */
+    void store(ResourceType<?> type, StorePolicy policy);
+
+    /**
      * Compares each cache with the server every so often: a net under all the others, for changes that were lost without a trace on their
      * way. What differs in two looks is logged, counted ({@code homeostat_informer_audit_differences_total}), and the cache is listed
      * anew. A look is a list at exactly the cache's version ({@code resourceVersionMatch=Exact}), in pages; a server that no longer has

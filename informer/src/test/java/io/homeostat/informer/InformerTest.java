@@ -22,6 +22,7 @@ import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /** The informer against a server that does what the test says. Names in brackets are those of the note on client-go. */
@@ -36,6 +37,16 @@ class InformerTest {
     @AfterEach
     void end() {
         world.close();
+    }
+
+    /** How the cache keeps its objects; all that follows holds whatever it is. */
+    StorePolicy policy() {
+        return StorePolicy.LAZY;
+    }
+
+    @BeforeEach
+    void store() {
+        informers.store(TestObject.TYPE, policy());
     }
 
     private SharedInformer<ConfigMap> informer() {

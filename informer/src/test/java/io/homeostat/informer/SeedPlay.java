@@ -39,6 +39,7 @@ final class SeedPlay {
 
     final VirtualWorld world;
     final RandomGenerator random;
+    private final RandomGenerator stores;
     final SeedServer server;
     private final VirtualNetwork network;
     private final String defect;
@@ -65,6 +66,7 @@ final class SeedPlay {
         this.world = world;
         this.defect = defect;
         this.random = world.random("play");
+        this.stores = world.random("stores");
         this.network = VirtualNetwork.in(world);
         VirtualProcess home = world.process("server");
         this.server = new SeedServer(home, random);
@@ -93,7 +95,7 @@ final class SeedPlay {
         this.tap = new Tap(world, network.connect(process, "api"), this::broken, selective);
         this.client = ApiClient.over(process, tap, ApiClient.Settings.of("operator"));
         this.heldBefore = process.holds();
-        this.informers = SharedInformers.over(process, client);
+        this.informers = stored(SharedInformers.over(process, client));
         boot();
     }
 
@@ -152,12 +154,19 @@ final class SeedPlay {
         return operator;
     }
 
+    /** Each process keeps its objects in another way; drawn apart, so that it changes nothing else of a seed. */
+    private SharedInformers stored(SharedInformers made) {
+        StorePolicy[] policies = StorePolicy.values();
+        made.store(Gadget.TYPE, policies[stores.nextInt(policies.length)]);
+        return made;
+    }
+
     private void start() {
         process = planted();
         tap = new Tap(world, network.connect(process, "api"), this::broken, selective);
         client = ApiClient.over(process, tap, ApiClient.Settings.of("operator"));
         heldBefore = process.holds();
-        informers = SharedInformers.over(process, client);
+        informers = stored(SharedInformers.over(process, client));
         boot();
     }
 

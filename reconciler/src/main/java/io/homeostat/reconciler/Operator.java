@@ -2,16 +2,19 @@ package io.homeostat.reconciler;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.BlockingApiClient;
+import io.homeostat.client.ResourceType;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Metrics;
 import io.homeostat.core.Stable;
 import io.homeostat.core.Transport;
 import io.homeostat.informer.InformerState;
+import io.homeostat.informer.StorePolicy;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
@@ -49,6 +52,7 @@ public final class Operator {
     private String instance = "";
     private Duration drainTimeout = Duration.ofSeconds(20);
     private Duration cacheAudit = Duration.ZERO;
+    private final Map<ResourceType<?>, StorePolicy> stores = new LinkedHashMap<>();
     private Dispatcher.Limits limits = Dispatcher.Limits.DEFAULT;
 
     /** An operator at work. */
@@ -174,6 +178,15 @@ public final class Operator {
         return this;
     }
 
+    /**
+     * How the cache of {@code type} keeps its objects, for all controllers: {@link StorePolicy#LAZY} unless this is called. {@link
+     * StorePolicy#COMPACT} is for a type of which there are very many and few are looked into.
+     */
+    public Operator store(Class<? extends HasMetadata> type, StorePolicy policy) {
+        stores.put(ResourceType.of(type), Objects.requireNonNull(policy, "policy"));
+        return this;
+    }
+
     /** How many objects a controller that says nothing else reconciles at a time; by default 10. Setting {@code --workers}. */
     public Operator workers(int number) {
         this.limits = new Dispatcher.Limits(requireWorkers(number), limits.deadline());
@@ -263,6 +276,10 @@ public final class Operator {
     }
 
     /** Zero for never. */
+    Map<ResourceType<?>, StorePolicy> stores() {
+        return stores;
+    }
+
     Duration cacheAudit() {
         return cacheAudit;
     }

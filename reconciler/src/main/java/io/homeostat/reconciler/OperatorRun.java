@@ -55,6 +55,7 @@ final class OperatorRun implements Operator.Running {
         this.client = ApiClient.over(runtime, transport, settings());
         this.informers = SharedInformers.over(runtime, client, operator.metrics());
         informers.auditEvery(operator.cacheAudit());
+        operator.stores().forEach(informers::store);
         this.events = new EventRecorder(runtime, client, name, operator.instance(), operator.metrics());
         this.fatalErrors = runtime.onFatal(this::fatal);
         Engine engine = new Engine(

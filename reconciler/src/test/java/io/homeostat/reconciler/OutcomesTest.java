@@ -11,6 +11,7 @@ import io.homeostat.client.ResourceType;
 import io.homeostat.core.InterruptedWaitException;
 import io.homeostat.core.Metrics;
 import io.homeostat.core.Registration;
+import io.homeostat.informer.StorePolicy;
 import io.homeostat.virtualruntime.VirtualProcess;
 import java.io.IOException;
 import java.time.Duration;
@@ -336,6 +337,35 @@ class OutcomesTest {
         long mark = world.mark();
         world.pass(Duration.ofHours(2));
         assertThat(world.requestsSince(mark)).isNotEmpty().doesNotContain("list widgets", "list configmaps");
+    }
+
+    @Test
+    void aCacheKeepsItsObjectsAsTheOperatorSays() {
+        for (StorePolicy policy : StorePolicy.values()) {
+            List<ConfigMap> read = new ArrayList<>();
+            try (World stored = World.withCrd()) {
+                stored.start(Operator.named("test-operator")
+                        .store(ConfigMap.class, policy)
+                        .controller(Widget.class, c -> c.owns(ConfigMap.class).reconciler((w, context) -> {
+                            context.apply(World.wanted(w));
+                            context.find(ConfigMap.class, w.getMetadata().getName())
+                                    .ifPresent(read::add);
+                            return Result.requeueAfter(Duration.ofMinutes(1));
+                        })));
+                stored.working();
+                stored.widget("w", 1);
+                stored.pass(Duration.ofMinutes(10));
+            }
+            assertThat(read).hasSizeGreaterThan(5);
+            ConfigMap last = read.get(read.size() - 1);
+            ConfigMap before = read.get(read.size() - 2);
+            assertThat(last).isEqualTo(before);
+            if (policy == StorePolicy.DECODED) {
+                assertThat(last).isSameAs(before);
+            } else {
+                assertThat(last).isNotSameAs(before);
+            }
+        }
     }
 
     @Test
