@@ -30,8 +30,11 @@ final class DeltaFifo {
         /** All there is. */
         record Replaced(Indexer.Replaced all) implements Delta {}
 
-        /** A handler that begins here. */
-        record Begins(HandlerLane<?> handler) implements Delta {}
+        /** A handler, or its share of this cache, that begins here. */
+        record Begins(Told told) implements Delta {}
+
+        /** One that ends here: it is told of the end of all there is. */
+        record Ends(Told told, CompletableFuture<Void> done) implements Delta {}
 
         /** An index that is made here, of all there is. */
         record Indexes(IndexTable empty, CompletableFuture<Void> built) implements Delta {}

@@ -41,7 +41,7 @@ import org.slf4j.LoggerFactory;
  * the owners of the others. <b>Failure.</b> What the handler throws is logged and the step
  * counts as done; an error of the VM itself goes on to the runtime.
  */
-final class HandlerLane<T extends HasMetadata> implements SharedInformer.HandlerRegistration {
+final class HandlerLane<T extends HasMetadata> implements SharedInformer.HandlerRegistration, Told {
     /*
      * Invariants
      * - A key is in waiting at most once; what its entry says the handler last saw is what the handler was told last.
@@ -95,9 +95,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     @GuardedBy("lock")
     private boolean initialsOffered;
 
-    // Confined to the informer's lane: what is being offered, and how much of it waits already.
-    private List<Change> offered = List.of();
-    private int taken;
+    private final Offering only = new Offering();
 
     private final Runnable drain = this::drain;
 
@@ -122,7 +120,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             Decoder<T> decoder,
             ResourceEventHandler<T> handler,
             EngineRuntime runtime,
-            InformerMetrics figures,
+            HandlerFigures figures,
             java.util.function.Consumer<HandlerLane<T>> onClose) {
         this.name = name;
         this.type = decoder.type();
@@ -162,26 +160,34 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         return call == null ? 0 : (runtime.nanos() - call.began) / 1_000_000_000;
     }
 
-    boolean isClosed() {
+    @Override
+    public boolean isClosed() {
         return closed;
+    }
+
+    @Override
+    public void offer(List<Change> changes, Phase phase) {
+        offer(changes, phase, only);
     }
 
     /**
      * Adds changes that the store shows already. Where an error of the VM leaves it (there was no memory for an entry, say), it may be called
      * again with the same list, and goes on where it stopped.
+     *
+     * @param source confined to the lane of the informer that offers; each of several has its own
      */
     @SuppressWarnings("ReferenceEquality") // the same list, not an equal one
-    void offer(List<Change> changes, Phase phase) {
+    void offer(List<Change> changes, Phase phase, Offering source) {
         boolean start;
         boolean look;
-        if (offered != changes) {
-            offered = changes;
-            taken = 0;
+        if (source.offered != changes) {
+            source.offered = changes;
+            source.taken = 0;
         }
         lock.lock();
         try {
-            while (!closed && taken < changes.size()) {
-                admit(changes.get(taken), phase == Phase.INITIAL);
+            while (!closed && source.taken < changes.size()) {
+                admit(changes.get(source.taken), phase == Phase.INITIAL, source);
             }
             start = !running && !waiting.isEmpty();
             running |= start;
@@ -196,11 +202,11 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         if (look) {
             lookAfter(HANGS);
         }
-        offered = List.of();
+        source.offered = List.of();
     }
 
     @GuardedBy("lock")
-    private void admit(Change change, boolean initial) {
+    private void admit(Change change, boolean initial, Offering source) {
         Waiting known = waiting.get(change.key());
         if (known == null) {
             known = new Waiting(change, initial);
@@ -209,12 +215,12 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             } finally { // a map that could not grow holds the entry all the same
                 if (waiting.get(known.key) == known) {
                     untold += known.initial ? 1 : 0;
-                    taken++;
+                    source.taken++;
                 }
             }
         } else {
             known.fold(change);
-            taken++;
+            source.taken++;
         }
         bound(known);
     }
@@ -288,8 +294,8 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         lookAfter(Duration.ofNanos(Math.min(took, SELDOM.toNanos())));
     }
 
-    /** The last initial object has been offered. */
-    void initialsOffered() {
+    @Override
+    public void initialsOffered() {
         if (syncsEarly) {
             synced.complete(null);
         }
@@ -518,6 +524,12 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         CachedObject<T> cached(RawObject raw) {
             return new Cached<>(raw, decoder);
         }
+    }
+
+    /** What one informer is offering, and how much of it waits already. Confined to that informer's lane. */
+    static final class Offering {
+        private List<Change> offered = List.of();
+        private int taken;
     }
 
     /** A call of the handler that is under way. */

@@ -70,17 +70,23 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         }
     }
 
-    /** Tells every handler of changes that are published. It can be broken off anywhere, and goes on there. */
+    /** Tells every handler, or one, of changes that are published. It can be broken off anywhere, and goes on there. */
     private final class Telling implements Work {
         private final ResourceEventHandler.Phase phase;
+        private final @Nullable Told only; // null for all
         private List<Change> changes = List.of();
         private int told; // by every handler
         private List<Change> slice = List.of();
-        private List<HandlerLane<?>> to = List.of(); // of the slice, from next on
+        private List<Told> to = List.of(); // of the slice, from next on
         private int next;
 
         Telling(ResourceEventHandler.Phase phase) {
+            this(phase, null);
+        }
+
+        Telling(ResourceEventHandler.Phase phase, @Nullable Told only) {
             this.phase = phase;
+            this.only = only;
         }
 
         Telling of(List<Change> published) {
@@ -92,7 +98,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         public boolean advance() {
             while (told < changes.size()) {
                 if (slice.isEmpty()) {
-                    to = List.copyOf(handlers);
+                    to = only == null ? List.copyOf(handlers) : List.of(only);
                     next = 0;
                     slice = changes.subList(told, Math.min(told + SLICE, changes.size()));
                 }
@@ -114,7 +120,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         }
 
         /** Leaves the handler that could not be told out of this. */
-        HandlerLane<?> skip() {
+        Told skip() {
             return to.get(next++);
         }
 
@@ -152,7 +158,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
 
     // All below: confined to the lane.
     private final DeltaFifo fifo = new DeltaFifo();
-    private final List<HandlerLane<?>> handlers = new ArrayList<>();
+    private final List<Told> handlers = new ArrayList<>();
     private final List<IndexUse> indexes = new ArrayList<>();
     private final Quarantine quarantine = new Quarantine();
     private long workBegan;
@@ -284,7 +290,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     }
 
     /** The handler begins with the next thing the log holds; it is told of all there is at that place. */
-    void add(HandlerLane<?> handler) {
+    void add(Told handler) {
         onLane(() -> {
             fifo.add(new Delta.Begins(handler));
             pump();
@@ -354,8 +360,23 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         });
     }
 
-    void remove(HandlerLane<?> handler) {
+    void remove(Told handler) {
         onLane(() -> handlers.remove(handler));
+    }
+
+    /**
+     * Takes a handler out that is told first of the end of everything it knows.
+     *
+     * @param done completes on the lane when it has been offered that, at once when this is closed
+     */
+    void end(Told handler, CompletableFuture<Void> done) {
+        onLane(() -> {
+            fifo.add(new Delta.Ends(handler, done));
+            pump();
+        });
+        if (closed) {
+            done.complete(null); // the lane may have dropped it
+        }
     }
 
     private void onLane(Runnable work) {
@@ -415,12 +436,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             doubts.clear();
             audit.every(Duration.ZERO);
             for (Delta left = fifo.poll(); left != null; left = fifo.poll()) {
-                if (left instanceof Delta.Begins begins) {
-                    begins.handler().close();
-                }
+                abandon(left);
             }
             work = null;
-            for (HandlerLane<?> handler : List.copyOf(handlers)) {
+            for (Told handler : List.copyOf(handlers)) {
                 handler.close();
             }
             handlers.clear();
@@ -505,9 +524,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         boolean due = untold != null && untold.isDue();
         if (!due) {
             work = null;
-            if (applying instanceof Delta.Begins begins) {
-                begins.handler().close(); // it would wait for its initial objects for ever
-            } else if (applying instanceof Delta.Indexes indexes) {
+            abandon(applying);
+            if (applying instanceof Delta.Indexes indexes) {
                 indexes.built().completeExceptionally(problem);
             }
         }
@@ -537,7 +555,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         } else if (delta instanceof Delta.Replaced replaced) {
             return replacing(replaced.all());
         } else if (delta instanceof Delta.Begins begins) {
-            return beginning(begins.handler());
+            return beginning(begins.told());
+        } else if (delta instanceof Delta.Ends ends) {
+            return ending(ends.told(), ends.done());
         } else if (delta instanceof Delta.Indexes indexes) {
             return indexing(indexes);
         } else if (delta instanceof Delta.Confirmed confirmed) {
@@ -599,7 +619,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         status = status.filledBy(reflector.relists(), all.nameless());
         quarantined();
         if (first) {
-            for (HandlerLane<?> handler : handlers) {
+            for (Told handler : handlers) {
                 handler.initialsOffered();
             }
             synced.complete(null);
@@ -634,11 +654,20 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         };
     }
 
+    /** Whoever waits for this is not left waiting. */
+    private static void abandon(@Nullable Delta delta) {
+        if (delta instanceof Delta.Begins begins) {
+            begins.told().close(); // it would wait for its initial objects for ever
+        } else if (delta instanceof Delta.Ends ends) {
+            ends.done().complete(null);
+        }
+    }
+
     private boolean indexed(Object index) {
         return indexes.stream().anyMatch(use -> use.index().equals(index));
     }
 
-    private Work beginning(HandlerLane<?> handler) {
+    private Work beginning(Told handler) {
         if (handler.isClosed()) {
             return () -> true;
         }
@@ -664,6 +693,34 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             }
             handler.initialsOffered();
             return true;
+        };
+    }
+
+    private Work ending(Told handler, CompletableFuture<Void> done) {
+        Telling tell = new Telling(ResourceEventHandler.Phase.LATER, handler);
+        if (handlers.remove(handler)) {
+            List<Change> ends = new ArrayList<>(indexer.state().base().size());
+            indexer.state()
+                    .base()
+                    .entries()
+                    .iterator()
+                    .forEachRemaining(last -> ends.add(new Change.Deleted(last, last)));
+            tell.of(ends);
+        }
+        return new Work() {
+            @Override
+            public boolean advance() {
+                if (!tell.advance()) {
+                    return false;
+                }
+                done.complete(null);
+                return true;
+            }
+
+            @Override
+            public Telling telling() {
+                return tell;
+            }
         };
     }
 

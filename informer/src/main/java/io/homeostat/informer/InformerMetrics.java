@@ -33,7 +33,7 @@ import org.jspecify.annotations.Nullable;
  * <p><b>Threads.</b> {@link #entered}, {@link #events}, {@link #listed}, {@link #audited}, {@link #problem} and {@link #close} on the informer's lane, the rest any. <b>Memory.</b> One meter for each code
  * of an answer. <b>Failure.</b> None: the metrics it is given are {@link Metrics#contained}.
  */
-final class InformerMetrics implements Registration {
+final class InformerMetrics implements Registration, HandlerFigures {
     /** The digits of a version that a gauge shows, as client-go has it: more do not survive a double. */
     private static final int DIGITS = 15;
     /** A watch that ends sooner, with nothing said, is short, as client-go has it. */
@@ -186,8 +186,32 @@ final class InformerMetrics implements Registration {
     }
 
     /** The figures of one handler. */
-    Handler handler(String handler, LongSupplier waiting, LongSupplier running) {
-        String[] all = with("handler", handler);
+    @Override
+    public Handler handler(String handler, LongSupplier waiting, LongSupplier running) {
+        return handler(metrics, with("handler", handler), waiting, running);
+    }
+
+    /** Of handlers that belong to no single informer. */
+    static HandlerFigures handlers(Metrics metrics, String name, ResourceType<?> type) {
+        return (handler, waiting, running) -> handler(
+                metrics,
+                new String[] {
+                    "name",
+                    name,
+                    "group",
+                    type.group(),
+                    "version",
+                    type.version(),
+                    "resource",
+                    type.plural(),
+                    "handler",
+                    handler
+                },
+                waiting,
+                running);
+    }
+
+    private static Handler handler(Metrics metrics, String[] all, LongSupplier waiting, LongSupplier running) {
         return new Handler(
                 metrics.gauge("homeostat_informer_handler_waiting", waiting, all),
                 metrics.gauge("homeostat_informer_handler_running_seconds", running, all),

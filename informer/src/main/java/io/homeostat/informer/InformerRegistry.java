@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -89,13 +90,27 @@ final class InformerRegistry implements SharedInformers {
     }
 
     @Override
-    public <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace) {
+    public <T extends HasMetadata> Part<T> informer(ResourceType<T> type, String namespace) {
         return informer(type, namespace, "");
     }
 
     @Override
-    public <T extends HasMetadata> SharedInformer<T> informer(
-            ResourceType<T> type, String namespace, String labelSelector) {
+    public <T extends HasMetadata> NamespacedInformer<T> informer(
+            ResourceType<T> type, Set<String> namespaces, String labelSelector) {
+        if (type.scope() == ResourceType.Scope.CLUSTER) {
+            throw new IllegalArgumentException("Cannot cache " + type + " of the namespaces " + namespaces
+                    + ": its objects are in none; use informer(type, \"\")");
+        }
+        return new NamespaceParts<>(
+                runtime,
+                type,
+                namespaces,
+                namespace -> informer(type, namespace, labelSelector),
+                InformerMetrics.handlers(metrics, type + " in several namespaces", type));
+    }
+
+    @Override
+    public <T extends HasMetadata> Part<T> informer(ResourceType<T> type, String namespace, String labelSelector) {
         String selector = labelSelector.strip();
         String space = type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace;
         Identity identity = new Identity(Kind.of(type), space, selector);
@@ -223,8 +238,13 @@ final class InformerRegistry implements SharedInformers {
         heartbeat.close();
     }
 
+    /** A hold that is one of several namespaces'. */
+    interface Part<T extends HasMetadata> extends SharedInformer<T> {
+        Informer informer();
+    }
+
     /** One user's hold: typed, and with the handlers this user added. */
-    private static final class Hold<T extends HasMetadata> implements SharedInformer<T> {
+    private static final class Hold<T extends HasMetadata> implements Part<T> {
         private final EngineRuntime runtime;
         private final Decoder<T> decoder;
         private final Informer informer;
@@ -247,6 +267,11 @@ final class InformerRegistry implements SharedInformers {
         @Override
         public ResourceType<T> type() {
             return decoder.type();
+        }
+
+        @Override
+        public Informer informer() {
+            return informer;
         }
 
         @Override
@@ -353,7 +378,7 @@ final class InformerRegistry implements SharedInformers {
     }
 
     /** Each call on the state that is present then. */
-    private record Live<T extends HasMetadata>(SharedInformer<T> informer) implements Lister<T> {
+    record Live<T extends HasMetadata>(SharedInformer<T> informer) implements Lister<T> {
         @Override
         public Optional<CachedObject<T>> get(ObjectKey key) {
             return informer.snapshot().get(key);

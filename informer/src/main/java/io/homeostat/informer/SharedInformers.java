@@ -9,6 +9,7 @@ import io.homeostat.core.Metrics;
 import io.homeostat.core.Registration;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 
 /**
  * The caches of one process and one cluster: one per identity (D29), shared by reference count.
@@ -43,6 +44,16 @@ public interface SharedInformers extends Registration {
 
     /** A hold on the cache of the objects that match a label selector; {@code ""} for all. */
     <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace, String labelSelector);
+
+    /**
+     * A hold on several namespaces as one cache; more come, and some go, while it is held.
+     *
+     * @param namespaces may be empty at first
+     * @param labelSelector {@code ""} for all objects of them
+     * @throws IllegalArgumentException when the type is cluster-scoped, or a namespace {@code ""}
+     */
+    <T extends HasMetadata> NamespacedInformer<T> informer(
+            ResourceType<T> type, Set<String> namespaces, String labelSelector);
 
     /**
      * How caches of {@code type} keep their objects, for all who hold one: {@link StorePolicy#LAZY} unless this is called.
