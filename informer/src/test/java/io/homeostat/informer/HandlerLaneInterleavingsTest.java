@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
  */
 @Tag("jdk-independent") // Lincheck chooses the interleavings, not the JDK
 class HandlerLaneInterleavingsTest {
-    private static final int INTERLEAVINGS = 2000;
+    private static final int INTERLEAVINGS = 1000;
     private static final InformerMetrics FIGURES = new InformerMetrics(Metrics.NONE, "test", TestObject.TYPE);
     private static final TestObject A = TestObject.of("a", "u1", 1);
     private static final TestObject B = TestObject.of("b", "u2", 2);
