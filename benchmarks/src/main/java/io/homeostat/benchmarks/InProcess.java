@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Our informer in this JVM on a {@link ReplayTransport}, and what it uses: CPU and allocation of all threads but the one that plays the
- * server.
+ * server and the one that asks.
  *
  * <p><b>Threads.</b> One at a time. <b>Failure.</b> What is not so within {@value #LIMIT_MINUTES} minutes throws.
  */
@@ -42,7 +42,7 @@ final class InProcess<T extends HasMetadata> implements AutoCloseable {
     /**
      * What was used between two points in time.
      *
-     * @param cpuNanos of the process without the server's thread
+     * @param cpuNanos of the process without the server's thread and the caller's
      * @param allocated bytes, the same
      */
     record Use(long cpuNanos, long allocated) {}
@@ -50,19 +50,22 @@ final class InProcess<T extends HasMetadata> implements AutoCloseable {
     /**
      * A point in time.
      *
-     * @param cpuNanos of the process without the server's thread
-     * @param allocated bytes of each thread that lives, by its id; one that ends takes its figure along
+     * @param cpuNanos of the process without the server's thread and the caller's
+     * @param allocated bytes of each such thread that lives, by its id; one that ends takes its figure along
      */
     private record Point(long cpuNanos, Map<Long, Long> allocated) {
         static Point now(@Nullable Thread server) {
+            long caller = Thread.currentThread().getId();
+            long aside = server == null ? caller : server.getId();
             Map<Long, Long> allocated = new HashMap<>();
             for (long id : THREADS.getAllThreadIds()) {
-                if (server == null || id != server.getId()) {
+                if (id != aside && id != caller) {
                     allocated.put(id, Math.max(0, THREADS.getThreadAllocatedBytes(id)));
                 }
             }
-            long ofServer = server == null ? 0 : Math.max(0, THREADS.getThreadCpuTime(server.getId()));
-            return new Point(SYSTEM.getProcessCpuTime() - ofServer, allocated);
+            long others = THREADS.getThreadCpuTime(caller)
+                    + (server == null ? 0 : Math.max(0, THREADS.getThreadCpuTime(aside)));
+            return new Point(SYSTEM.getProcessCpuTime() - others, allocated);
         }
 
         Use since(Point begin) {

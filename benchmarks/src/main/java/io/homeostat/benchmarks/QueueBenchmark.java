@@ -22,15 +22,13 @@ import org.openjdk.jmh.annotations.TearDown;
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.MICROSECONDS)
 public class QueueBenchmark {
-    private static final int KEYS = 1_024;
-
     /** The queues. */
     @State(Scope.Benchmark)
     public static class Queues {
         final SystemRuntime runtime = SystemRuntime.create();
-        final WorkQueue<String> ours =
+        final WorkQueue<Long> ours =
                 new WorkQueue<>("benchmark", runtime, runtime.lane("benchmark"), () -> {}, WorkQueue.Config.DEFAULT);
-        final DefaultWorkQueue<String> official = new DefaultWorkQueue<>();
+        final DefaultWorkQueue<Long> official = new DefaultWorkQueue<>();
         final AtomicInteger threads = new AtomicInteger();
 
         /** Ends them. */
@@ -41,24 +39,20 @@ public class QueueBenchmark {
         }
     }
 
-    /** The keys of a thread. */
+    /** The keys of a thread: each once, since a key that is added again while it waits is one, and a thread would wait for ever. */
     @State(Scope.Thread)
     public static class Keys {
-        private final String[] keys = new String[KEYS];
-        private int next;
+        private long next;
 
-        /** Makes them. */
+        /** Begins far from where other threads do. */
         @Setup
-        public void make(Queues queues) {
-            int thread = queues.threads.getAndIncrement();
-            for (int i = 0; i < KEYS; i++) {
-                keys[i] = "namespace-" + thread + "/name-" + i;
-            }
+        public void begin(Queues queues) {
+            next = (long) queues.threads.getAndIncrement() << 40;
         }
 
-        String next() {
-            next = (next + 1) % KEYS;
-            return keys[next];
+        Long next() {
+            next++;
+            return next;
         }
     }
 
@@ -66,7 +60,7 @@ public class QueueBenchmark {
     @Benchmark
     public void ours(Queues queues, Keys keys) {
         queues.ours.add(keys.next(), "benchmark");
-        Work<String> work = queues.ours.poll();
+        Work<Long> work = queues.ours.poll();
         while (work == null) {
             Thread.onSpinWait();
             work = queues.ours.poll();
