@@ -11,10 +11,14 @@ import io.homeostat.informer.CachedObject;
 import io.homeostat.informer.ResourceEventHandler;
 import io.homeostat.informer.SharedInformer;
 import io.homeostat.informer.SharedInformers;
+import io.homeostat.informer.StorePolicy;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
-/** Our informer. The variant {@code read} has a handler that reads the object itself, not its metadata alone. */
+/**
+ * Our informer. The variant {@code read} has a handler that reads the object itself, not its metadata alone; {@code decoded} and {@code compact} keep
+ * objects so.
+ */
 final class HomeostatAdapter implements Contract.Client {
     // Confined to the main thread.
     private @Nullable SystemRuntime runtime;
@@ -35,10 +39,18 @@ final class HomeostatAdapter implements Contract.Client {
                 ClusterConnection.fromKubeconfig(Path.of(settings.kubeconfig())).open(runtime);
         ApiClient client = ApiClient.over(runtime, transport, ApiClient.Settings.of("benchmarks"));
         informers = SharedInformers.over(runtime, client);
+        StorePolicy policy =
+                switch (settings.variant()) {
+                    case "decoded" -> StorePolicy.DECODED;
+                    case "compact" -> StorePolicy.COMPACT;
+                    default -> StorePolicy.LAZY;
+                };
         boolean reads = settings.variant().equals("read");
         if (settings.pods()) {
+            informers.store(ResourceType.of(Pod.class), policy);
             follow(informers.informer(ResourceType.of(Pod.class), ""), counts, reads);
         } else {
+            informers.store(ResourceType.of(Widget.class), policy);
             follow(informers.informer(ResourceType.of(Widget.class), ""), counts, reads);
         }
     }
