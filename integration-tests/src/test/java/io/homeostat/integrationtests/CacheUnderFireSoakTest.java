@@ -27,7 +27,8 @@ import org.junit.jupiter.api.Test;
  * verify}.
  *
  * <p>{@code -Dhomeostat.soak.seeds} (200) says how many seeds, {@code -Dhomeostat.soak.from} (1) the first of them, {@code
- * -Dhomeostat.soak.minutes} (240) when no more are begun. Each failure prints the plan that replays it.
+ * -Dhomeostat.soak.minutes} (240) when no more are begun. Each failure prints the plan that replays it. Of 200 runs one may not be
+ * played: its rules struck less often than its scenario wants, and the cache caught up all the same.
  */
 @Tag("soak")
 class CacheUnderFireSoakTest {
@@ -43,6 +44,7 @@ class CacheUnderFireSoakTest {
         long end = System.nanoTime() + BOUND.toNanos();
         Queue<String> failures = new ConcurrentLinkedQueue<>();
         AtomicInteger runs = new AtomicInteger();
+        int notPlayed = 0;
         List<Future<?>> underWay = new ArrayList<>();
         ExecutorService pool = Executors.newFixedThreadPool(CacheUnderFireTest.AT_ONCE);
         try (KubernetesClient eyes = CacheUnderFire.eyes(plane.kubeconfig())) {
@@ -60,7 +62,11 @@ class CacheUnderFireSoakTest {
                 try {
                     underWay.get(i).get();
                 } catch (ExecutionException e) {
-                    failures.add(String.valueOf(e.getCause()));
+                    if (e.getCause() instanceof CacheUnderFire.NotPlayed) {
+                        notPlayed++;
+                    } else {
+                        failures.add(String.valueOf(e.getCause()));
+                    }
                     System.out.println(e.getCause());
                 }
                 if (i % 100 == 99) {
@@ -73,6 +79,10 @@ class CacheUnderFireSoakTest {
         assertThat(failures)
                 .as("failed runs of %d", runs.get() + failures.size())
                 .isEmpty();
+        System.out.printf("%d runs, %d of them not played%n", runs.get() + notPlayed, notPlayed);
+        assertThat(notPlayed)
+                .as("runs whose rules did not strike as often as their scenario wants, of %d", runs.get() + notPlayed)
+                .isLessThanOrEqualTo(1 + runs.get() / 200);
         assertThat(runs).as("runs before " + BOUND + " had passed").hasPositiveValue();
     }
 

@@ -895,7 +895,7 @@ class OutcomesTest {
         world.simulator
                 .faults()
                 .on(request -> request.userAgent().equals("test-operator")
-                        && request.path().equals("/api/v1"))
+                        && List.of("/api", "/apis", "/api/v1").contains(request.path()))
                 .delay(Duration.ofSeconds(20));
         world.start(Operator.named("test-operator")
                 .drainTimeout(Duration.ofSeconds(3))
