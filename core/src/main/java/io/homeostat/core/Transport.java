@@ -13,7 +13,8 @@ import java.util.function.Supplier;
  * whose kept connection ended before a byte of its answer may be sent once more on another one (RFC 9112 §9.3.1); a write never is. And a
  * {@link HttpCall.Kind#STREAM} may be told {@link AnswerListener#end} after any chunk, inside a frame too, because client certificates or authorities
  * have changed and it has to move to a new connection: whoever watches goes on from the last version, as after any end. Faults, metrics and traces hook in by decorating this interface, and pass
- * {@link AnswerListener#refusal} on: through it the write gate is asked.
+ * {@link AnswerListener#refusal} and {@link Exchange#giveUp} on: through the one the write gate is asked, and the other tells a write that
+ * never left from one that may have been done.
  *
  * <p><b>Order.</b> For one exchange: {@code head}, then {@code chunk}*, then {@code end}; or {@code failed} at any point, once,
  * last. Calls on one listener never overlap. <b>Threads.</b> {@link #open} may be called from any thread and never blocks. A

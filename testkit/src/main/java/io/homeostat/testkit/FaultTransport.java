@@ -12,7 +12,7 @@ import java.util.ArrayDeque;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -106,22 +106,29 @@ public final class FaultTransport implements Transport {
         return new HttpCall(call.method(), call.target(), headers, call.body(), call.kind());
     }
 
+    /** How far a request has come, as its sender sees it. */
+    private enum Stage {
+        CONNECTING,
+        SENT,
+        OVER
+    }
+
     /** One exchange. */
     private final class Relay implements Exchange, AnswerListener {
         /*
          * Invariants
          * - Steps are taken in order; nothing is taken while a pause lasts, and nothing after the last step.
+         * - stage: CONNECTING -> SENT -> OVER, or CONNECTING -> OVER; nothing is opened behind but in SENT.
          * - At most one chunk is asked of the transport behind, and only when every step has been taken.
          */
         private final HttpCall call;
         private final AnswerListener listener;
         private final Lane lane = runtime.lane("fault-transport");
-        private final AtomicBoolean over = new AtomicBoolean(); // cancelled, or told its end
+        private final AtomicReference<Stage> stage = new AtomicReference<>(Stage.CONNECTING);
         private final ArrayDeque<FaultStep> steps = new ArrayDeque<>(); // confined to lane, as all below
         private @Nullable FaultCourse course;
-        private @Nullable Exchange upstream;
+        private volatile @Nullable Exchange upstream; // written on lane, read by who gives up
         private @Nullable TransportException failure;
-        private Sent sent = Sent.NO;
         private long demanded;
         private boolean asked;
         private boolean pausing;
@@ -147,9 +154,27 @@ public final class FaultTransport implements Transport {
 
         @Override
         public void cancel() {
-            if (!over.getAndSet(true)) {
-                lane.execute(this::cancelUpstream);
+            giveUp();
+        }
+
+        @Override
+        public Sent giveUp() {
+            Stage was = stage.getAndSet(Stage.OVER);
+            if (was == Stage.CONNECTING) {
+                return Sent.NO;
             }
+            Exchange behindIt = upstream;
+            if (behindIt != null) {
+                return behindIt.giveUp();
+            }
+            if (was == Stage.SENT) {
+                lane.execute(this::cancelUpstream); // it may be being opened
+            }
+            return Sent.MAYBE;
+        }
+
+        private boolean isOver() {
+            return stage.get() == Stage.OVER;
         }
 
         @Override
@@ -158,8 +183,9 @@ public final class FaultTransport implements Transport {
         }
 
         private void cancelUpstream() {
-            if (upstream != null) {
-                upstream.cancel();
+            Exchange behindIt = upstream;
+            if (behindIt != null) {
+                behindIt.cancel();
             }
         }
 
@@ -199,7 +225,7 @@ public final class FaultTransport implements Transport {
         }
 
         private void take() {
-            while (!over.get() && !pausing && !steps.isEmpty() && !silent) {
+            while (!isOver() && !pausing && !steps.isEmpty() && !silent) {
                 FaultStep step = steps.element();
                 if (step instanceof FaultStep.Bytes && demanded == 0) {
                     return;
@@ -220,7 +246,7 @@ public final class FaultTransport implements Transport {
                     finish(end.how());
                 }
             }
-            if (!over.get() && !pausing && steps.isEmpty()) {
+            if (!isOver() && !pausing && steps.isEmpty()) {
                 more();
             }
         }
@@ -228,13 +254,16 @@ public final class FaultTransport implements Transport {
         private void finish(FaultAction.End how) {
             if (how == FaultAction.End.SILENCE) {
                 silent = true; // the server goes on talking to nobody
-            } else if (!over.getAndSet(true)) {
+                return;
+            }
+            Stage was = stage.getAndSet(Stage.OVER);
+            if (was != Stage.OVER) {
                 cancelUpstream();
                 if (how == FaultAction.End.END) {
                     listener.end();
                 } else {
                     listener.failed(new TransportException(
-                            sent,
+                            was == Stage.CONNECTING ? Sent.NO : Sent.MAYBE,
                             call + " failed: the connection was " + (how == FaultAction.End.RESET ? "reset" : "closed")
                                     + " by a fault rule",
                             null));
@@ -244,12 +273,11 @@ public final class FaultTransport implements Transport {
 
         private void more() {
             if (failure != null) {
-                if (!silent && !over.getAndSet(true)) {
+                if (!silent && stage.getAndSet(Stage.OVER) != Stage.OVER) {
                     listener.failed(failure);
                 }
             } else if (course == null) {
-                if (!silent) {
-                    sent = Sent.MAYBE;
+                if (!silent && stage.compareAndSet(Stage.CONNECTING, Stage.SENT)) {
                     course = script.exchange("", call.method(), call.target(), accepted(call));
                     arrived(course.request());
                 }
@@ -260,7 +288,7 @@ public final class FaultTransport implements Transport {
                 }
             } else if (!asked && (silent || (demanded > 0 && !course.isOver()))) {
                 asked = true;
-                upstream.demand(1);
+                Objects.requireNonNull(upstream).demand(1);
             }
         }
     }

@@ -67,6 +67,9 @@ final class Connection implements Transport.Exchange, Transport.AnswerListener {
     private boolean sentBody;
     private boolean hasBody = true;
 
+    /** Whether the request has left, of which the client's listener may not have been told. */
+    private Sent sent = Sent.MAYBE;
+
     /** Nothing more comes from the server: the end was sent, or the connection broke, or went silent. */
     private boolean cut;
 
@@ -143,9 +146,15 @@ final class Connection implements Transport.Exchange, Transport.AnswerListener {
 
     @Override
     public void cancel() {
+        giveUp();
+    }
+
+    /** What was let into the network may arrive; what was refused cannot. */
+    @Override
+    public Sent giveUp() {
         client.enter("cancel");
         if (over) {
-            return;
+            return sent;
         }
         // What another thread cancels may be about to be delivered.
         oneMayStillArrive = !clientLane.isCurrent() && network.chance().nextInt(4) == 0;
@@ -154,6 +163,7 @@ final class Connection implements Transport.Exchange, Transport.AnswerListener {
             clientLane.enqueue(this::deliver);
         }
         cancelAtServer();
+        return sent;
     }
 
     /** Fails the exchange on the client's side without waiting for the network. */
@@ -162,6 +172,7 @@ final class Connection implements Transport.Exchange, Transport.AnswerListener {
             return;
         }
         cut = true;
+        this.sent = sent;
         inbox.clear();
         arrived(new Event.Failed(failure(sent, why)));
         cancelAtServer();
@@ -256,6 +267,7 @@ final class Connection implements Transport.Exchange, Transport.AnswerListener {
     private void breakOff(Sent sent, String why) {
         if (!cut) {
             cut = true;
+            this.sent = sent;
             toClient(new Event.Failed(failure(sent, why)));
         }
     }

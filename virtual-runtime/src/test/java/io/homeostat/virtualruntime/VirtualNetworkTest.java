@@ -301,6 +301,23 @@ final class VirtualNetworkTest {
     }
 
     @Test
+    void whoGivesUpIsToldWhetherTheRequestWasLetIn() {
+        network.faults(Faults.none().refusing(1));
+        Recorder refused = new Recorder(client);
+        Transport.Exchange never = transport.open(post(), refused);
+        assertThat(never.giveUp()).isEqualTo(TransportException.Sent.NO);
+        assertThat(never.giveUp()).isEqualTo(TransportException.Sent.NO);
+
+        network.heal();
+        Transport.Exchange underWay = transport.open(post(), new Recorder(client));
+        assertThat(underWay.giveUp()).isEqualTo(TransportException.Sent.MAYBE);
+        network.faults(Faults.none().losingRequests(1));
+        assertThat(transport.open(post(), new Recorder(client)).giveUp()).isEqualTo(TransportException.Sent.MAYBE);
+        world.runFor(MINUTE);
+        assertThat(refused.events.size()).isLessThan(2); // the callback that may have been under way
+    }
+
+    @Test
     void refusedCallsNeverReachTheServer() {
         network.faults(Faults.none().refusing(1));
         assertThatThrownBy(() -> send(post()))
