@@ -13,15 +13,17 @@ import java.util.concurrent.CompletionStage;
  * where the server has one, later ones without a request. What is not known is asked for, and only the document of that group and
  * version: a definition that has just been installed is found, at the latest 5 s after it was first missed. What is known is asked for
  * again after 10 minutes, and as soon as this client is told that its type is not served, so that a removed definition is noticed. While a group cannot
- * say what it has (an aggregated API server that is down), what it had before counts.
+ * say what it has (an aggregated API server that is down), what it had before counts, but for types that the server has denied since; it is
+ * asked once in 5 s, and questions that nobody can answer fail alike until then.
  *
  * <p><b>Threads.</b> Any. Stages complete on the caller's thread when the answer is known, else on the client's lane. <b>Memory.</b> Name, kind and
- * scope of each resource served, and at most 256 group versions that are not. <b>Failure.</b> Stages fail with {@link ApiException} when
+ * scope of each resource served, and at most 256 group versions that are not, as many that
+ * could not say, and as many types that were denied. <b>Failure.</b> Stages fail with {@link ApiException} when
  * the server does not say and nothing is known from before; "not served" is only told when it says so.
  */
 @Experimental
 public interface Discovery {
-    /** Whether the server serves this resource in this version now. Asks each time. */
+    /** Whether the server serves this resource in this version now. Asks each time, and fails when the server does not say. */
     CompletionStage<Boolean> serves(ResourceType<?> type);
 
     /** The resource of a kind; empty when the server does not serve it. */

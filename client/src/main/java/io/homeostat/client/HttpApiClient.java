@@ -21,6 +21,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
@@ -99,13 +100,12 @@ final class HttpApiClient implements ApiClient {
     @Override
     public CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key) {
         String request = "get " + type + " " + printable(key);
-        CompletionStage<RawObject> answered = ask(
+        return ask(
                 request,
                 null,
                 () -> read(ResourcePath.object(request, type, key, "", Map.of()), format.acceptForObject()),
-                answer -> object(request, null, type, key, answer));
-        answered.whenComplete((object, failure) -> noteUnserved(type, key.name(), failure));
-        return answered;
+                answer -> object(request, null, type, key, answer),
+                refused -> noteUnserved(type, key.name(), refused));
     }
 
     @Override
@@ -160,11 +160,11 @@ final class HttpApiClient implements ApiClient {
                 request,
                 write,
                 () -> sent("DELETE", ResourcePath.object(request, type, key, "", Map.of()), JSON, options(how)),
-                answer -> deleted(request, write, answer));
+                answer -> deleted(request, write, answer),
+                refused -> noteUnserved(type, key.name(), refused));
         CompletableFuture<@Nullable RawObject> result = new CompletableFuture<>();
         answered.whenComplete((said, failure) -> {
             if (failure != null) {
-                noteUnserved(type, key.name(), failure);
                 result.completeExceptionally(failure);
             } else if (said.object() == null && said.uid().isEmpty()) {
                 look(request, write, how.uid(), result);
@@ -249,11 +249,7 @@ final class HttpApiClient implements ApiClient {
     }
 
     CompletionStage<byte[]> raw(String target, String accept) {
-        return ask(
-                "get " + ResourcePath.printable(target),
-                null,
-                () -> read(ResourcePath.raw(target), accept),
-                answer -> answer.body());
+        return ask("get " + ResourcePath.printable(target), () -> read(ResourcePath.raw(target), accept));
     }
 
     @Override
@@ -308,35 +304,47 @@ final class HttpApiClient implements ApiClient {
      */
     CompletionStage<byte[]> review(ResourceType<?> type, String namespace, byte[] json) {
         String request = "create " + type + (namespace.isEmpty() ? "" : " in " + ResourcePath.printable(namespace));
-        return ask(
-                request,
-                null,
-                () -> sent("POST", ResourcePath.review(request, type, namespace), JSON, json),
-                answer -> answer.body());
+        return ask(request, () -> sent("POST", ResourcePath.review(request, type, namespace), JSON, json));
     }
 
     private CompletionStage<RawObject> write(Write write, CallMaker call) {
         String request = describe(write);
-        CompletionStage<RawObject> answered = ask(request, write, call, answer -> {
-            RawObject object = object(request, write, write.type(), write.key(), answer);
-            tell(new WriteObserver.Done(write, object, object.uid()));
-            return object;
-        });
-        answered.whenComplete(
-                (object, failure) -> noteUnserved(write.type(), write.key().name(), failure));
-        return answered;
+        return ask(
+                request,
+                write,
+                call,
+                answer -> {
+                    RawObject object = object(request, write, write.type(), write.key(), answer);
+                    tell(new WriteObserver.Done(write, object, object.uid()));
+                    return object;
+                },
+                refused -> noteUnserved(write.type(), write.key().name(), refused));
     }
 
     /** A 404 that is about the type and not about an object makes what is known of the type questionable. */
-    private void noteUnserved(ResourceType<?> type, String name, @Nullable Throwable failure) {
+    private void noteUnserved(ResourceType<?> type, String name, ApiException failure) {
         if (failure instanceof ApiException.NotFound missing && !missing.misses(name)) {
             mapper.notServed(type);
         }
     }
 
-    /** One request, from the check of its path to the end of its stage. {@code write} is null for reads. */
-    <T extends @Nullable Object> CompletionStage<T> ask(
-            String request, @Nullable Write write, CallMaker maker, AnswerReader<T> reader) {
+    /** A read of which a failure says nothing about a type. */
+    private CompletionStage<byte[]> ask(String request, CallMaker maker) {
+        return ask(request, null, maker, HttpAnswer::body, refused -> {});
+    }
+
+    /**
+     * One request, from the check of its path to the end of its stage.
+     *
+     * @param write null for reads
+     * @param refused told of an answer that is no success before the stage fails: who hears of the failure may ask for what it tells
+     */
+    private <T extends @Nullable Object> CompletionStage<T> ask(
+            String request,
+            @Nullable Write write,
+            CallMaker maker,
+            AnswerReader<T> reader,
+            Consumer<ApiException> refused) {
         CompletableFuture<T> result = new CompletableFuture<>();
         CompletionStage<HttpAnswer> answer;
         Passage passage = write == null ? null : new Passage(request, write);
@@ -363,7 +371,7 @@ final class HttpApiClient implements ApiClient {
         });
         sent.whenComplete((got, failure) -> lane.execute(() -> {
             deadline.close();
-            finish(request, passage, got, failure, reader, result);
+            finish(request, passage, got, failure, reader, refused, result);
         }));
         if (write == null || losesInterrupted) {
             result.whenComplete((done, failure) -> {
@@ -381,6 +389,7 @@ final class HttpApiClient implements ApiClient {
             @Nullable HttpAnswer got,
             @Nullable Throwable failure,
             AnswerReader<T> reader,
+            Consumer<ApiException> refused,
             CompletableFuture<T> result) {
         boolean write = passage != null;
         try {
@@ -394,8 +403,10 @@ final class HttpApiClient implements ApiClient {
             HttpAnswer plain = inflated(request, got);
             log.debug("{} -> {}", request, plain);
             if (plain.status() < 200 || plain.status() > 299) {
-                throw ApiErrors.ofAnswer(
+                ApiException problem = ApiErrors.ofAnswer(
                         request, write, plain.status(), plain.headers(), plain.body(), runtime.wallClock());
+                refused.accept(problem);
+                throw problem;
             }
             result.complete(reader.read(plain));
         } catch (ApiException.Malformed e) {

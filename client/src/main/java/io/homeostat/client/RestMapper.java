@@ -17,7 +17,10 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -30,6 +33,7 @@ import org.jspecify.annotations.Nullable;
  * <pre>
  *                 ┌─ known, has it, younger than 10 min ─────────────────► told
  *   question ─────┼─ known, lacks it (or not served), younger than 5 s ──► told that it is not served
+ *                 ├─ could not be read in the last 5 s ──────────────────► told what was known, else failed as then
  *                 ├─ nothing known of its root ──► read /api or /apis ───► question
  *                 └─ else ──► read the document of that group and version ─┬─ answered, or 404 ──► told
  *                                                                          └─ failed ──► told what was known, else failed
@@ -44,6 +48,8 @@ final class RestMapper implements Discovery {
      * Invariants
      * - What is known of a group version is what one document said, whole: it is replaced, never mixed.
      * - "Not served" is told and remembered only when the server said so: a document without it, or a 404 for the document.
+     * - An answer counts from when it was asked for: it overwrites nothing that was asked for, or denied by a 404, since.
+     * - What was denied is not told from memory: a document asked for since says so, or the question fails.
      * - At most one request for a document is under way.
      */
     private static final Duration MISSED = Duration.ofSeconds(5);
@@ -53,6 +59,7 @@ final class RestMapper implements Discovery {
     private final HttpApiClient client;
     private final Memory<List<Served>> resources = new Memory<>(); // by group/version
     private final Memory<List<String>> versions = new Memory<>(); // by group
+    private final AtomicLong numbers = new AtomicLong(); // of requests and doubts, in their order
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
@@ -64,21 +71,34 @@ final class RestMapper implements Discovery {
     @GuardedBy("lock")
     private final Map<String, CompletableFuture<Optional<ApiException>>> underWay = new HashMap<>(); // by target
 
+    /** When a document was asked for: its place among requests and doubts, and the time. */
+    private record Asking(long number, long nanos) {}
+
     /**
      * What a document said.
      *
-     * @param asked when
-     * @param suspect whether the server has said otherwise since
      * @param served false when there is no such document
      */
-    private record Known<T>(T content, long asked, boolean suspect, boolean served) {}
+    private record Known<T>(T content, Asking asked, boolean served) {}
 
-    /** What documents said, by what they are about; those that are not there are bounded. */
+    /** A document that could not be read. */
+    private record Trouble(ApiException cause, Asking asked) {}
+
+    /** What the server has said is not served, against the document of that id. */
+    private record Doubted(String id, String what) {}
+
+    /** What documents said, by what they are about; all but documents that are there is bounded, and lets go of the oldest. */
     private static final class Memory<T> {
         private final ReentrantLock lock = new ReentrantLock();
 
         @GuardedBy("lock")
         private final Map<String, Known<T>> all = new LinkedHashMap<>(); // the newest last
+
+        @GuardedBy("lock")
+        private final Map<String, Trouble> troubles = new LinkedHashMap<>(); // the newest last
+
+        @GuardedBy("lock")
+        private final Map<Doubted, Long> doubts = new LinkedHashMap<>(); // the newest last, with its number
 
         @Nullable
         Known<T> of(String id) {
@@ -90,15 +110,32 @@ final class RestMapper implements Discovery {
             }
         }
 
-        void said(String id, T content, long now, boolean served) {
+        /** What was asked for later, or denied later, stays: an answer is as old as its question. */
+        void said(String id, T content, Asking asked, boolean served) {
             lock.lock();
             try {
+                if (isKnownSince(id, asked)) {
+                    return;
+                }
                 all.remove(id);
-                all.put(id, new Known<>(content, now, false, served));
+                all.put(id, new Known<>(content, asked, served));
+                troubles.computeIfPresent(id, (same, last) -> last.asked().number() < asked.number() ? null : last);
+                doubts.entrySet().removeIf(each -> each.getKey().id().equals(id) && each.getValue() < asked.number());
                 if (!served
                         && all.values().stream().filter(each -> !each.served()).count() > MOST_NOT_SERVED) {
                     forgetTheOldest();
                 }
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        /** Whether something asked for later is known. */
+        boolean isKnownSince(String id, Asking asked) {
+            lock.lock();
+            try {
+                Known<T> known = all.get(id);
+                return known != null && known.asked().number() > asked.number();
             } finally {
                 lock.unlock();
             }
@@ -114,21 +151,59 @@ final class RestMapper implements Discovery {
             }
         }
 
-        void doubt(String id) {
+        void failed(String id, ApiException cause, Asking asked) {
             lock.lock();
             try {
-                all.computeIfPresent(
-                        id, (same, known) -> new Known<>(known.content(), known.asked(), true, known.served()));
+                troubles.remove(id);
+                troubles.put(id, new Trouble(cause, asked));
+                if (troubles.size() > MOST_NOT_SERVED) {
+                    troubles.remove(troubles.keySet().iterator().next());
+                }
             } finally {
                 lock.unlock();
             }
         }
 
-        /** It was asked for and could not be read: what is known counts, until {@code asked} is too long ago. */
-        void keep(String id, long asked) {
+        @Nullable
+        Trouble trouble(String id) {
             lock.lock();
             try {
-                all.computeIfPresent(id, (same, known) -> new Known<>(known.content(), asked, false, known.served()));
+                return troubles.get(id);
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        /** Also of what is not known: the answer may be on its way. */
+        void doubt(String id, String what, long number) {
+            lock.lock();
+            try {
+                Doubted doubted = new Doubted(id, what);
+                doubts.remove(doubted);
+                doubts.put(doubted, number);
+                if (doubts.size() > MOST_NOT_SERVED) {
+                    Doubted oldest = doubts.keySet().iterator().next();
+                    doubts.remove(oldest);
+                    all.remove(oldest.id()); // else it would be told again
+                }
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        boolean doubts(String id) {
+            lock.lock();
+            try {
+                return doubts.keySet().stream().anyMatch(each -> each.id().equals(id));
+            } finally {
+                lock.unlock();
+            }
+        }
+
+        boolean doubts(String id, String what) {
+            lock.lock();
+            try {
+                return doubts.containsKey(new Doubted(id, what));
             } finally {
                 lock.unlock();
             }
@@ -143,7 +218,9 @@ final class RestMapper implements Discovery {
     public CompletionStage<Boolean> serves(ResourceType<?> type) {
         Predicate<Served> same = each -> each.plural().equals(type.plural());
         return plain(readResources(type.group(), type.version())
-                .thenCompose(trouble -> told(type.group(), type.version(), same, trouble))
+                .thenCompose(trouble -> trouble.isPresent()
+                        ? CompletableFuture.failedFuture(trouble.get()) // what was known is not now
+                        : told(type.group(), type.version(), same, trouble))
                 .thenApply(Optional::isPresent));
     }
 
@@ -173,8 +250,9 @@ final class RestMapper implements Discovery {
 
     /** The server does not serve this type, it says: what is known of its group and version is asked for again when it is needed. */
     void notServed(ResourceType<?> type) {
-        resources.doubt(DiscoveryDocuments.id(type.group(), type.version()));
-        versions.doubt(type.group());
+        long number = numbers.incrementAndGet();
+        resources.doubt(DiscoveryDocuments.id(type.group(), type.version()), type.plural(), number);
+        versions.doubt(type.group(), "", number);
     }
 
     /** What has been asked for a question already. */
@@ -186,13 +264,20 @@ final class RestMapper implements Discovery {
     private CompletionStage<Optional<ResourceType<GenericKubernetesResource>>> lookUp(
             String group, String version, String kind, Asked asked) {
         Predicate<Served> wanted = each -> each.kind().equals(kind);
-        Known<List<Served>> known = resources.of(DiscoveryDocuments.id(group, version));
-        if (known != null) {
+        String id = DiscoveryDocuments.id(group, version);
+        Known<List<Served>> known = resources.of(id);
+        if (known != null && !resources.doubts(id)) {
             Optional<Served> found = known.content().stream().filter(wanted).findFirst();
-            if (holds(known, found.isPresent() ? OLD : MISSED)) {
+            if (isWithin(found.isPresent() ? OLD : MISSED, known.asked())) {
                 return CompletableFuture.completedFuture(found.map(each -> type(group, version, each)));
             }
-        } else if (asked == Asked.NOTHING && mayReadRoot(group)) {
+        }
+        Trouble last = resources.trouble(id);
+        if (last != null && isWithin(MISSED, last.asked())) {
+            return told(group, version, wanted, Optional.of(last.cause()))
+                    .thenApply(found -> found.map(each -> type(group, version, each)));
+        }
+        if (known == null && asked == Asked.NOTHING && mayReadRoot(group)) {
             return readRoot(group)
                     .thenCompose(trouble -> isAway(trouble)
                             ? CompletableFuture.failedFuture(trouble.get())
@@ -211,10 +296,14 @@ final class RestMapper implements Discovery {
     /** After the document was read, or was not. */
     private CompletionStage<Optional<Served>> told(
             String group, String version, Predicate<Served> wanted, Optional<ApiException> trouble) {
-        Known<List<Served>> known = resources.of(DiscoveryDocuments.id(group, version));
+        String id = DiscoveryDocuments.id(group, version);
+        Known<List<Served>> known = resources.of(id);
         Optional<Served> found = known == null
                 ? Optional.empty()
-                : known.content().stream().filter(wanted).findFirst();
+                : known.content().stream()
+                        .filter(wanted)
+                        .filter(each -> trouble.isEmpty() || !resources.doubts(id, each.plural()))
+                        .findFirst();
         return found.isEmpty() && trouble.isPresent()
                 ? CompletableFuture.failedFuture(trouble.get())
                 : CompletableFuture.completedFuture(found);
@@ -224,18 +313,27 @@ final class RestMapper implements Discovery {
         return ResourceType.dynamic(group, version, served.plural(), served.kind(), served.scope());
     }
 
-    private boolean holds(Known<?> known, Duration span) {
-        return !known.suspect() && client.runtime.nanos() - known.asked() < span.toNanos();
+    private Asking asking() {
+        return new Asking(numbers.incrementAndGet(), client.runtime.nanos());
+    }
+
+    private boolean isWithin(Duration span, Asking asked) {
+        return client.runtime.nanos() - asked.nanos() < span.toNanos();
     }
 
     /** @param span how old what is known may be; that a group is not served holds for {@link #MISSED} only */
     private CompletionStage<List<String>> versionsOf(String group, Duration span, Asked asked) {
         Known<List<String>> known = versions.of(group);
-        if (known != null) {
-            if (holds(known, known.served() ? span : MISSED)) {
-                return CompletableFuture.completedFuture(known.content());
-            }
-        } else if (asked == Asked.NOTHING && mayReadRoot(group)) {
+        if (known != null && !versions.doubts(group) && isWithin(known.served() ? span : MISSED, known.asked())) {
+            return CompletableFuture.completedFuture(known.content());
+        }
+        Trouble last = versions.trouble(group);
+        if (last != null && isWithin(MISSED, last.asked())) {
+            return known == null
+                    ? CompletableFuture.failedFuture(last.cause())
+                    : CompletableFuture.completedFuture(known.content());
+        }
+        if (known == null && asked == Asked.NOTHING && mayReadRoot(group)) {
             return readRoot(group)
                     .thenCompose(trouble -> isAway(trouble)
                             ? CompletableFuture.failedFuture(trouble.get())
@@ -284,21 +382,26 @@ final class RestMapper implements Discovery {
         return once(
                 target,
                 DiscoveryDocuments.ACCEPT_ROOT,
-                body -> {
+                (body, asked) -> {
                     DiscoveryDocuments.Root read = DiscoveryDocuments.root("discover " + target, body);
-                    long now = client.runtime.nanos();
-                    read.versions().forEach((name, all) -> versions.said(name, all, now, true));
-                    read.resources().forEach((id, all) -> resources.said(id, all, now, true));
+                    read.versions().forEach((name, all) -> versions.said(name, all, asked, true));
+                    read.resources().forEach((id, all) -> resources.said(id, all, asked, true));
+                    List<String> able = read.resources().keySet().stream()
+                            .filter(id -> resources.trouble(id) == null) // else it is of later
+                            .toList();
+                    List<String> unable = read.stale().stream()
+                            .filter(id -> !resources.isKnownSince(id, asked))
+                            .toList();
                     lock.lock();
                     try {
                         roots.add(target);
-                        unavailable.removeAll(read.resources().keySet());
-                        unavailable.addAll(read.stale());
+                        able.forEach(unavailable::remove);
+                        unavailable.addAll(unable);
                     } finally {
                         lock.unlock();
                     }
                 },
-                failure -> {
+                (failure, asked) -> {
                     if (failure instanceof ApiException.Forbidden
                             || failure instanceof ApiException.NotFound
                             || failure instanceof ApiException.Malformed) {
@@ -320,7 +423,8 @@ final class RestMapper implements Discovery {
                 group,
                 () -> ResourcePath.group(request, group),
                 body -> DiscoveryDocuments.versionsOfGroup(request, body),
-                List.of());
+                List.of(),
+                available -> {}); // of a group, which is no group version
     }
 
     private CompletionStage<Optional<ApiException>> readResources(String group, String version) {
@@ -331,11 +435,17 @@ final class RestMapper implements Discovery {
                 id,
                 () -> ResourcePath.groupVersion(request, group, version),
                 body -> DiscoveryDocuments.resources(request, body),
-                List.of());
+                List.of(),
+                available -> setAvailable(id, available));
     }
 
     private <T> CompletionStage<Optional<ApiException>> read(
-            Memory<T> into, String id, Supplier<String> path, Function<byte[], T> reader, T nothing) {
+            Memory<T> into,
+            String id,
+            Supplier<String> path,
+            Function<byte[], T> reader,
+            T nothing,
+            Consumer<Boolean> available) {
         String target;
         try {
             target = path.get();
@@ -345,19 +455,18 @@ final class RestMapper implements Discovery {
         return once(
                 target,
                 "application/json",
-                body -> {
-                    into.said(id, reader.apply(body), client.runtime.nanos(), true);
-                    setAvailable(id, true);
+                (body, asked) -> {
+                    into.said(id, reader.apply(body), asked, true);
+                    available.accept(true);
                 },
-                failure -> {
+                (failure, asked) -> {
                     boolean absent = failure instanceof ApiException.NotFound;
-                    setAvailable(id, absent);
+                    available.accept(absent);
                     if (absent) {
-                        into.said(id, nothing, client.runtime.nanos(), false);
+                        into.said(id, nothing, asked, false);
                         return Optional.empty();
                     }
-                    // As if it were nearly too old: asked for again soon, and not by each question until then.
-                    into.keep(id, client.runtime.nanos() - OLD.minus(MISSED).toNanos());
+                    into.failed(id, failure, asked); // asked for again soon, and not by each question until then
                     return Optional.of(failure);
                 });
     }
@@ -384,8 +493,8 @@ final class RestMapper implements Discovery {
     private CompletionStage<Optional<ApiException>> once(
             String target,
             String accept,
-            Consumer<byte[]> reader,
-            Function<ApiException, Optional<ApiException>> otherwise) {
+            BiConsumer<byte[], Asking> reader,
+            BiFunction<ApiException, Asking, Optional<ApiException>> otherwise) {
         CompletableFuture<Optional<ApiException>> mine = new CompletableFuture<>();
         lock.lock();
         try {
@@ -396,22 +505,25 @@ final class RestMapper implements Discovery {
         } finally {
             lock.unlock();
         }
-        client.raw(target, accept).thenAccept(reader).whenComplete((read, failure) -> {
-            Throwable cause = unwrapped(failure);
-            Optional<ApiException> trouble =
-                    cause instanceof ApiException known ? otherwise.apply(known) : Optional.empty();
-            lock.lock();
-            try {
-                underWay.remove(target);
-            } finally {
-                lock.unlock();
-            }
-            if (cause == null || cause instanceof ApiException) {
-                mine.complete(trouble);
-            } else {
-                mine.completeExceptionally(cause);
-            }
-        });
+        Asking asked = asking();
+        client.raw(target, accept)
+                .thenAccept(body -> reader.accept(body, asked))
+                .whenComplete((read, failure) -> {
+                    Throwable cause = unwrapped(failure);
+                    Optional<ApiException> trouble =
+                            cause instanceof ApiException known ? otherwise.apply(known, asked) : Optional.empty();
+                    lock.lock();
+                    try {
+                        underWay.remove(target);
+                    } finally {
+                        lock.unlock();
+                    }
+                    if (cause == null || cause instanceof ApiException) {
+                        mine.complete(trouble);
+                    } else {
+                        mine.completeExceptionally(cause);
+                    }
+                });
         return mine;
     }
 

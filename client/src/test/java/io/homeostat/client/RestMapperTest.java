@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -39,9 +40,13 @@ class RestMapperTest {
     private final Map<String, String> documents = new TreeMap<>();
     private final List<String> broken = new ArrayList<>(); // answered 503
     private final List<String> absent = new ArrayList<>(); // objects that are not there
+    private final List<String> held = new ArrayList<>(); // answered when the test wants it
+    private final List<ScriptedServer.Peer> waiting = new ArrayList<>();
     private boolean away;
     private final ScriptedServer server = new ScriptedServer(process, peer -> {
-        if (away) {
+        if (held.contains(peer.call.target())) {
+            waiting.add(peer);
+        } else if (away) {
             peer.fail(TransportException.Sent.NO);
         } else if (broken.contains(peer.call.target())) {
             peer.answer(503, "service unavailable");
@@ -289,6 +294,149 @@ class RestMapperTest {
         away = false;
         documents.put("/apis", AGGREGATED);
         assertThat(plural("apps", "v1", "Deployment")).isEqualTo("deployments");
+    }
+
+    @Test
+    void whoHearsThatATypeIsNotServedIsNotToldOtherwiseFromMemory() {
+        documents.put("/apis", AGGREGATED);
+        ResourceType<?> part = done(discovery.find("example.com", "v2", "Part")).orElseThrow();
+        documents.put("/apis/example.com/v2", list());
+        ObjectKey a = ObjectKey.clusterScoped("a");
+        byte[] json = "{}".getBytes(java.nio.charset.StandardCharsets.UTF_8);
+        List<Supplier<CompletionStage<?>>> requests = List.of(
+                () -> client.get(part, a),
+                () -> client.update(part, a, "", json),
+                () -> client.delete(part, a, ApiClient.Delete.ANY));
+
+        for (Supplier<CompletionStage<?>> request : requests) {
+            documents.put("/apis/example.com/v2", list("Part"));
+            later(Duration.ofMinutes(10));
+            assertThat(plural("example.com", "v2", "Part")).isEqualTo("parts");
+            documents.put("/apis/example.com/v2", list());
+            List<Boolean> found = new ArrayList<>();
+            request.get().whenComplete((object, failure) -> discovery
+                    .find("example.com", "v2", "Part")
+                    .thenAccept(type -> found.add(type.isPresent())));
+            world.runUntil(() -> !found.isEmpty(), Duration.ofMinutes(1));
+
+            assertThat(found).containsExactly(false);
+        }
+    }
+
+    @Test
+    void typeThatWasDeniedIsNotToldFromMemoryWhileTheServerCannotSay() {
+        documents.put("/apis", AGGREGATED);
+        ResourceType<?> old = done(discovery.find("example.com", "v1", "Old")).orElseThrow();
+        failure(client.get(old, ObjectKey.clusterScoped("a")));
+        broken.add("/apis/example.com/v1");
+        asked();
+
+        assertThat(failure(discovery.serves(old))).isInstanceOf(ApiException.ServerError.class);
+        assertThat(failure(discovery.find("example.com", "v1", "Old"))).isInstanceOf(ApiException.ServerError.class);
+        assertThat(plural("example.com", "v1", "Part"))
+                .as("nobody has denied this one")
+                .isEqualTo("parts");
+        assertThat(asked()).containsExactly("/apis/example.com/v1");
+        away = true;
+        assertThat(failure(discovery.serves(old))).isInstanceOf(ApiException.Unreachable.class);
+        later(Duration.ofSeconds(5));
+        assertThat(failure(discovery.find("example.com", "v1", "Old"))).isInstanceOf(ApiException.Unreachable.class);
+
+        away = false;
+        broken.clear();
+        documents.put("/apis/example.com/v1", list("Part"));
+        later(Duration.ofSeconds(5));
+        assertThat(plural("example.com", "v1", "Old")).isEqualTo("-");
+        assertThat(done(discovery.serves(old))).isFalse();
+    }
+
+    @Test
+    void servesFailsWhenTheServerDoesNotSayWhateverIsKnown() {
+        documents.put("/apis", AGGREGATED);
+        ResourceType<?> part = done(discovery.find("example.com", "v2", "Part")).orElseThrow();
+        broken.add("/apis/example.com/v2");
+
+        assertThat(failure(discovery.serves(part))).isInstanceOf(ApiException.ServerError.class);
+    }
+
+    @Test
+    void answerThatWasAskedForBeforeATypeWasDeniedDoesNotServeItAgain() {
+        documents.put("/apis", AGGREGATED);
+        ResourceType<?> part = done(discovery.find("example.com", "v2", "Part")).orElseThrow();
+        held.add("/apis/example.com/v2");
+        CompletionStage<Boolean> before = discovery.serves(part);
+        world.runUntil(() -> !waiting.isEmpty(), Duration.ofMinutes(1));
+        failure(client.get(part, ObjectKey.clusterScoped("a")));
+        held.clear();
+        waiting.get(0).answer(200, list("Part"));
+        assertThat(done(before)).as("when it was asked").isTrue();
+
+        asked();
+        assertThat(plural("example.com", "v2", "Part")).isEqualTo("-");
+        assertThat(asked()).containsExactly("/apis/example.com/v2");
+    }
+
+    @Test
+    void answerIsAsOldAsItsQuestion() {
+        held.add("/apis");
+        CompletionStage<?> first = discovery.find("example.com", "v2", "Part");
+        world.runUntil(() -> !waiting.isEmpty(), Duration.ofMinutes(1));
+        ResourceType<?> part = ResourceType.dynamic("example.com", "v2", "parts", "Part", ResourceType.Scope.CLUSTER);
+        later(Duration.ofSeconds(1));
+        documents.put("/apis/example.com/v2", list("New"));
+        assertThat(done(discovery.serves(part))).isFalse();
+        asked();
+
+        held.clear();
+        waiting.get(0).answer(200, AGGREGATED);
+        done(first);
+
+        assertThat(plural("example.com", "v2", "New")).isEqualTo("news");
+        assertThat(plural("example.com", "v2", "Part")).isEqualTo("-");
+        assertThat(asked()).isEmpty();
+    }
+
+    @Test
+    void whatCannotBeSaidIsAskedForOnceInFiveSeconds() {
+        documents.put("/apis", AGGREGATED);
+        assertThat(plural("example.com", "v2", "Part")).isEqualTo("parts");
+        later(Duration.ofSeconds(5));
+        broken.add("/apis/example.com/v2");
+        broken.add("/apis/never.example.com/v1");
+        broken.add("/apis/never.example.com");
+        asked();
+
+        for (int i = 0; i < 10; i++) {
+            assertThat(failure(discovery.find("example.com", "v2", "Unknown")))
+                    .isInstanceOf(ApiException.ServerError.class);
+            assertThat(failure(discovery.find("never.example.com", "v1", "Thing")))
+                    .isInstanceOf(ApiException.ServerError.class);
+            assertThat(failure(discovery.preferred("never.example.com", "Thing")))
+                    .isInstanceOf(ApiException.ServerError.class);
+        }
+        assertThat(asked())
+                .containsExactly("/apis/example.com/v2", "/apis/never.example.com/v1", "/apis/never.example.com");
+
+        broken.clear();
+        documents.put("/apis/example.com/v2", list("Part", "Unknown"));
+        later(Duration.ofSeconds(5));
+        assertThat(plural("example.com", "v2", "Unknown")).isEqualTo("unknowns");
+        assertThat(plural("never.example.com", "v1", "Thing")).isEqualTo("-");
+        assertThat(asked()).containsExactly("/apis/example.com/v2", "/apis/never.example.com/v1");
+    }
+
+    @Test
+    void unavailableNamesGroupVersionsOnly() {
+        documents.put("/apis", LEGACY);
+        documents.put("/apis/apps/v1", list("Deployment"));
+        assertThat(preferred("apps", "Deployment")).isEqualTo("deployments.apps/v1");
+        broken.add("/apis/apps");
+        broken.add("/apis/apps/v1");
+        later(Duration.ofMinutes(11));
+
+        assertThat(preferred("apps", "Deployment")).isEqualTo("deployments.apps/v1");
+        assertThat(asked()).contains("/apis/apps", "/apis/apps/v1");
+        assertThat(discovery.unavailable()).containsExactly("apps/v1");
     }
 
     @Test
