@@ -320,17 +320,17 @@ public final class VirtualProcess implements EngineRuntime {
         return generators.computeIfAbsent(name, key -> new SplittableRandom(world.seedFor(label + "/" + key)));
     }
 
-    /**
-     * {@inheritDoc}
-     *
-     * <p>What runs or waits on user lanes and tasks is interrupted and goes on until it ends.
-     */
     /** {@inheritDoc} Nobody is told here: the seed fails. */
     @Override
     public Registration onFatal(Consumer<Throwable> told) {
         return () -> {};
     }
 
+    /**
+     * {@inheritDoc}
+     *
+     * <p>What runs or waits on user lanes and tasks is interrupted and goes on until it ends.
+     */
     @Override
     public void close() {
         enter("close");
