@@ -200,7 +200,17 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             goOn();
         }
         if (look) {
-            lookAfter(HANGS);
+            try {
+                lookAfter(HANGS);
+            } catch (Throwable noMemory) {
+                lock.lock();
+                try {
+                    watched = false; // the next change looks again
+                } finally {
+                    lock.unlock();
+                }
+                throw noMemory;
+            }
         }
         source.offered = List.of();
     }

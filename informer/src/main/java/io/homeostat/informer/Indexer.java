@@ -444,8 +444,11 @@ final class Indexer {
                     }
                 }
             }
+            // Made before it is shown: where there is no memory for it, nothing has happened yet.
+            List<Change> withUntold =
+                    untold.isEmpty() ? changes : withPassed(untold, from, base, changes, epoch != before.epoch);
             if (CURRENT.compareAndSet(this, before, bare.with(overlay))) {
-                return untold.isEmpty() ? changes : withPassed(untold, from, base, changes, epoch != before.epoch);
+                return withUntold;
             }
         }
     }

@@ -26,6 +26,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
@@ -64,16 +65,20 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         /** Goes on; true when it is done. */
         boolean advance();
 
-        /** What readers see already, and handlers are still to hear of; null for nothing. */
-        default @Nullable Telling telling() {
+        /** Whether it goes on where it was broken off: readers see already what handlers are still to hear of. */
+        default boolean goesOn() {
+            return false;
+        }
+
+        /** Leaves the handler that could not be told out of this; null when none is under way. */
+        default @Nullable Told skip() {
             return null;
         }
     }
 
-    /** Tells every handler, or one, of changes that are published. It can be broken off anywhere, and goes on there. */
+    /** Tells every handler of changes that are published. It can be broken off anywhere, and goes on there. */
     private final class Telling implements Work {
         private final ResourceEventHandler.Phase phase;
-        private final @Nullable Told only; // null for all
         private List<Change> changes = List.of();
         private int told; // by every handler
         private List<Change> slice = List.of();
@@ -81,12 +86,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         private int next;
 
         Telling(ResourceEventHandler.Phase phase) {
-            this(phase, null);
-        }
-
-        Telling(ResourceEventHandler.Phase phase, @Nullable Told only) {
             this.phase = phase;
-            this.only = only;
         }
 
         Telling of(List<Change> published) {
@@ -98,7 +98,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         public boolean advance() {
             while (told < changes.size()) {
                 if (slice.isEmpty()) {
-                    to = only == null ? List.copyOf(handlers) : List.of(only);
+                    to = List.copyOf(handlers);
                     next = 0;
                     slice = changes.subList(told, Math.min(told + SLICE, changes.size()));
                 }
@@ -114,19 +114,72 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             return true;
         }
 
-        /** Whether a handler is still to hear of something. */
-        boolean isDue() {
-            return next < to.size();
-        }
-
-        /** Leaves the handler that could not be told out of this. */
-        Told skip() {
-            return to.get(next++);
+        @Override
+        public boolean goesOn() {
+            return told < changes.size();
         }
 
         @Override
-        public Telling telling() {
-            return this;
+        public @Nullable Told skip() {
+            return next < to.size() ? to.get(next++) : null;
+        }
+    }
+
+    /** Tells one handler of all there is, one way or the other. It can be broken off anywhere, and goes on there. */
+    private final class Showing implements Work {
+        private final Told to;
+        private final ResourceEventHandler.Phase phase;
+        private final Function<RawObject, Change> as;
+        private final Runnable end;
+        private Iterator<RawObject> left = indexer.state().base().entries().iterator();
+        private List<Change> slice = List.of();
+        private boolean over;
+
+        /**
+         * Nothing is told yet.
+         *
+         * @param end run after the last one; not when the handler was skipped
+         */
+        Showing(Told to, ResourceEventHandler.Phase phase, Function<RawObject, Change> as, Runnable end) {
+            this.to = to;
+            this.phase = phase;
+            this.as = as;
+            this.end = end;
+        }
+
+        @Override
+        public boolean advance() {
+            while (!over) {
+                if (slice.isEmpty()) {
+                    List<Change> next = new ArrayList<>(SLICE);
+                    while (left.hasNext() && next.size() < SLICE) {
+                        next.add(as.apply(left.next()));
+                    }
+                    slice = next;
+                }
+                to.offer(slice, phase);
+                slice = List.of();
+                if (!left.hasNext()) {
+                    over = true;
+                    end.run();
+                } else if (lane.shouldYield()) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        @Override
+        public boolean goesOn() {
+            return !over;
+        }
+
+        @Override
+        public Told skip() {
+            over = true;
+            handlers.remove(to);
+            abandon(applying);
+            return to;
         }
     }
 
@@ -291,7 +344,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
 
     /** The handler begins with the next thing the log holds; it is told of all there is at that place. */
     void add(Told handler) {
-        onLane(() -> {
+        lane.execute(() -> {
+            if (closed) {
+                handler.close();
+                return;
+            }
             fifo.add(new Delta.Begins(handler));
             pump();
         });
@@ -370,7 +427,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
      * @param done completes on the lane when it has been offered that, at once when this is closed
      */
     void end(Told handler, CompletableFuture<Void> done) {
-        onLane(() -> {
+        lane.execute(() -> {
+            if (closed) {
+                done.complete(null);
+                return;
+            }
             fifo.add(new Delta.Ends(handler, done));
             pump();
         });
@@ -497,8 +558,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             runtime.after(UNTOLD.delay(++broken, random), lane, this::turn);
             turnAsked = true;
         } else if (work != null || !fifo.isEmpty()) {
+            lane.execute(this::turn); // never runs within this turn
             turnAsked = true;
-            lane.execute(this::turn);
         }
         reflector.feed();
         if (problem instanceof RuntimeException defect) {
@@ -520,9 +581,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
      * cannot be made for another reason is left out, and named.
      */
     private void lost(Throwable problem) {
-        Telling untold = work == null ? null : work.telling();
-        boolean due = untold != null && untold.isDue();
-        if (!due) {
+        Told untold = null;
+        if (work != null && work.goesOn()) {
+            untold = ofTheVm(problem) ? null : work.skip();
+        } else {
             work = null;
             abandon(applying);
             if (applying instanceof Delta.Indexes indexes) {
@@ -532,8 +594,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         fifo.dropWhatTheServerSaid();
         reflector.lost(problem);
         var event = LOG.atError().addKeyValue("resource", name);
-        if (due && untold != null && !ofTheVm(problem)) {
-            event = event.addKeyValue("untold", untold.skip());
+        if (untold != null) {
+            event = event.addKeyValue("untold", untold);
         }
         event.log("Something could not be applied to the cache; everything is listed anew [HS-307]");
     }
@@ -596,8 +658,13 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             }
 
             @Override
-            public @Nullable Telling telling() {
-                return published ? tell : null;
+            public boolean goesOn() {
+                return published && tell.goesOn();
+            }
+
+            @Override
+            public @Nullable Told skip() {
+                return tell.skip();
             }
         };
     }
@@ -679,49 +746,18 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         if (!status.filled) {
             return () -> true; // it gets the first list like all the others
         }
-        Iterator<RawObject> all = indexer.state().base().entries().iterator();
-        return () -> {
-            while (all.hasNext()) {
-                List<Change> slice = new ArrayList<>(SLICE);
-                while (all.hasNext() && slice.size() < SLICE) {
-                    slice.add(new Change.Added(all.next()));
-                }
-                handler.offer(slice, ResourceEventHandler.Phase.INITIAL);
-                if (all.hasNext() && lane.shouldYield()) {
-                    return false;
-                }
-            }
-            handler.initialsOffered();
-            return true;
-        };
+        return new Showing(handler, ResourceEventHandler.Phase.INITIAL, Change.Added::new, handler::initialsOffered);
     }
 
     private Work ending(Told handler, CompletableFuture<Void> done) {
-        Telling tell = new Telling(ResourceEventHandler.Phase.LATER, handler);
-        if (handlers.remove(handler)) {
-            List<Change> ends = new ArrayList<>(indexer.state().base().size());
-            indexer.state()
-                    .base()
-                    .entries()
-                    .iterator()
-                    .forEachRemaining(last -> ends.add(new Change.Deleted(last, last)));
-            tell.of(ends);
+        if (!handlers.contains(handler)) {
+            done.complete(null); // it never began
+            return () -> true;
         }
-        return new Work() {
-            @Override
-            public boolean advance() {
-                if (!tell.advance()) {
-                    return false;
-                }
-                done.complete(null);
-                return true;
-            }
-
-            @Override
-            public Telling telling() {
-                return tell;
-            }
-        };
+        return new Showing(handler, ResourceEventHandler.Phase.LATER, last -> new Change.Deleted(last, last), () -> {
+            handlers.remove(handler);
+            done.complete(null);
+        });
     }
 
     /** A new version of an unreadable object heals it; a frame that comes again does not. */

@@ -7,13 +7,16 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.EngineRuntime;
+import io.homeostat.core.Lane;
 import io.homeostat.core.Registration;
 import io.homeostat.informer.ResourceEventHandler.Phase;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -26,6 +29,8 @@ import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A {@link NamespacedInformer} made of one hold a namespace: reads ask each, and each handler has one {@link HandlerLane} that all of them
@@ -52,6 +57,8 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
             InformerState.Phase.STREAMING,
             InformerState.Phase.STOPPED,
             InformerState.Phase.WATCHING);
+
+    private static final Logger LOG = LoggerFactory.getLogger(NamespaceParts.class);
 
     private final EngineRuntime runtime;
     private final ResourceType<T> type;
@@ -92,28 +99,42 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
         this.figures = figures;
         this.decoder = new Decoder<>(type, this::undecodable);
         namespaces.forEach(this::require);
-        Map<String, CompletionStage<Void>> first = new TreeMap<>();
-        namespaces.forEach(namespace -> first.put(namespace, add(namespace)));
+        List<CompletionStage<Void>> first = new ArrayList<>();
+        namespaces.forEach(namespace -> first.add(add(namespace)));
         whenAll(first, synced);
     }
 
+    /** A namespace left before what was waited for had come. */
+    private static final class Removed extends IllegalStateException {
+        private static final long serialVersionUID = 1;
+
+        Removed(String message) {
+            super(message);
+        }
+    }
+
     /** Completes {@code all} as its parts do; what is removed before it is complete is not waited for. */
-    private void whenAll(Map<String, CompletionStage<Void>> stages, CompletableFuture<Void> all) {
+    private static void whenAll(Collection<? extends CompletionStage<Void>> stages, CompletableFuture<Void> all) {
         List<CompletableFuture<Void>> each = new ArrayList<>();
-        stages.forEach((namespace, stage) -> each.add(stage.exceptionally(failure -> {
-                    if (parts.containsKey(namespace)) {
-                        throw failure instanceof CompletionException known ? known : new CompletionException(failure);
-                    }
-                    return null;
-                })
-                .toCompletableFuture()));
-        CompletableFuture.allOf(each.toArray(CompletableFuture<?>[]::new)).whenComplete((done, failure) -> {
-            if (failure == null) {
-                all.complete(null);
-            } else {
-                all.completeExceptionally(failure.getCause() == null ? failure : failure.getCause());
-            }
-        });
+        for (CompletionStage<Void> stage : stages) {
+            CompletableFuture<Void> part = new CompletableFuture<>();
+            stage.whenComplete((done, failure) -> settle(part, cause(failure) instanceof Removed ? null : failure));
+            each.add(part);
+        }
+        CompletableFuture.allOf(each.toArray(CompletableFuture<?>[]::new))
+                .whenComplete((done, failure) -> settle(all, cause(failure)));
+    }
+
+    private static void settle(CompletableFuture<Void> stage, @Nullable Throwable failure) {
+        if (failure == null) {
+            stage.complete(null);
+        } else {
+            stage.completeExceptionally(failure);
+        }
+    }
+
+    private static @Nullable Throwable cause(@Nullable Throwable failure) {
+        return failure instanceof CompletionException && failure.getCause() != null ? failure.getCause() : failure;
     }
 
     private void undecodable(RawObject object, ApiException.Undecodable problem) {
@@ -153,13 +174,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
             List.copyOf(joints).forEach(each -> each.join(namespace, part));
             CompletableFuture<Void> filled = new CompletableFuture<>();
             complete.put(namespace, filled);
-            part.synced().whenComplete((done, failure) -> {
-                if (failure == null) {
-                    filled.complete(null);
-                } else {
-                    filled.completeExceptionally(failure);
-                }
-            });
+            part.synced().whenComplete((done, failure) -> settle(filled, cause(failure)));
             return filled.minimalCompletionStage();
         } finally {
             lock.unlock();
@@ -177,7 +192,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
     public CompletionStage<Void> remove(String namespace) {
         InformerRegistry.Part<T> part;
         CompletableFuture<Void> filled;
-        List<CompletionStage<Void>> leaving = new ArrayList<>();
+        Map<Joint, Registration> leaving = new LinkedHashMap<>();
         lock.lock();
         try {
             part = parts.get(namespace);
@@ -188,18 +203,25 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
             fewer.remove(namespace);
             parts = fewer;
             filled = complete.remove(namespace);
-            List.copyOf(joints).forEach(each -> leaving.add(each.leave(namespace)));
+            for (Joint joint : joints) {
+                Registration left = joint.mine.remove(namespace);
+                if (left != null) {
+                    leaving.put(joint, left);
+                }
+            }
         } finally {
             lock.unlock();
         }
+        // From here on not under the lock: whoever waits for a stage may call us.
         if (filled != null) {
-            filled.completeExceptionally(new IllegalStateException(
-                    "Namespace " + namespace + " was removed before its " + type + " were cached"));
+            filled.completeExceptionally(
+                    new Removed("Namespace " + namespace + " was removed before its " + type + " were cached"));
         }
+        List<CompletableFuture<Void>> left = new ArrayList<>();
+        leaving.forEach(
+                (joint, registration) -> left.add(joint.left(registration).toCompletableFuture()));
         // The cache goes when its end has been told, and not before: its lane is where that is done.
-        return CompletableFuture.allOf(leaving.stream()
-                        .map(CompletionStage::toCompletableFuture)
-                        .toArray(CompletableFuture<?>[]::new))
+        return CompletableFuture.allOf(left.toArray(CompletableFuture<?>[]::new))
                 .thenRun(part::close)
                 .minimalCompletionStage();
     }
@@ -285,6 +307,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
     public void close() {
         List<Joint> members;
         List<InformerRegistry.Part<T>> held;
+        List<CompletableFuture<Void>> waitedFor;
         lock.lock();
         try {
             if (closed) {
@@ -293,14 +316,18 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
             closed = true;
             members = List.copyOf(joints);
             held = List.copyOf(parts.values());
+            waitedFor = List.copyOf(complete.values());
+            complete.clear();
             parts = Collections.emptySortedMap();
         } finally {
             lock.unlock();
         }
         members.forEach(Registration::close); // each forgets itself: not under the lock
         held.forEach(Registration::close);
-        synced.completeExceptionally(
-                new IllegalStateException("The informer of " + type + " was closed before its cache was complete"));
+        IllegalStateException early =
+                new IllegalStateException("The informer of " + type + " was closed before its cache was complete");
+        waitedFor.forEach(each -> each.completeExceptionally(early));
+        synced.completeExceptionally(early);
     }
 
     /** What one user added: something in every part. Its fields are guarded by the lock of the whole. */
@@ -314,12 +341,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
             mine.put(namespace, begin(namespace, part));
         }
 
-        /** Completes when it has left. */
-        final CompletionStage<Void> leave(String namespace) {
-            Registration left = mine.remove(namespace);
-            return left == null ? CompletableFuture.completedStage(null) : left(left);
-        }
-
+        /** Ends what it had in a part that was removed; not under the lock. Completes when that has been told. */
         CompletionStage<Void> left(Registration registration) {
             registration.close();
             return CompletableFuture.completedStage(null);
@@ -340,9 +362,11 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
         }
     }
 
-    /** A listener in every part. */
+    /** A listener in every part; told on a lane of its own, so in the order of what is read there. */
     private final class JoinedListener extends Joint {
         private final Consumer<InformerState> listener;
+        private final Lane lane = runtime.lane("states of " + type + " in several namespaces");
+        private volatile boolean over; // set once by whoever closes it, read on the lane
 
         JoinedListener(Consumer<InformerState> listener) {
             this.listener = listener;
@@ -350,14 +374,43 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
 
         @Override
         Registration begin(String namespace, InformerRegistry.Part<T> part) {
-            return part.onStateChange(state -> listener.accept(state()));
+            return part.onStateChange(state -> tell());
+        }
+
+        @Override
+        CompletionStage<Void> left(Registration registration) {
+            tell(); // without that namespace the state may be another
+            return super.left(registration);
+        }
+
+        private void tell() {
+            lane.execute(() -> {
+                if (over) {
+                    return;
+                }
+                try {
+                    listener.accept(state());
+                } catch (RuntimeException problem) {
+                    LOG.atWarn()
+                            .addKeyValue("resource", type)
+                            .setCause(problem)
+                            .log("A listener to the informer's state threw; the informer goes on [HS-304]");
+                }
+            });
+        }
+
+        @Override
+        public void close() {
+            over = true;
+            super.close();
+            lane.close();
         }
     }
 
     /** An index in every part. */
     private final class JoinedIndex extends Joint implements IndexRegistration {
         private final Index<T> index;
-        private final Map<String, CompletionStage<Void>> making = new TreeMap<>();
+        private final Map<Registration, CompletableFuture<Void>> making = new LinkedHashMap<>();
         private final CompletableFuture<Void> built = new CompletableFuture<>();
         private boolean begun;
 
@@ -369,19 +422,38 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
         Registration begin(String namespace, InformerRegistry.Part<T> part) {
             IndexRegistration added = part.addIndex(index);
             if (!begun) {
-                making.put(namespace, added.built());
+                CompletableFuture<Void> made = new CompletableFuture<>();
+                added.built().whenComplete((done, failure) -> settle(made, cause(failure)));
+                making.put(added, made);
             }
             return added;
         }
 
-        void begun() {
+        @Override
+        CompletionStage<Void> left(Registration registration) {
+            CompletableFuture<Void> made;
             lock.lock();
             try {
-                begun = true;
+                made = making.get(registration);
             } finally {
                 lock.unlock();
             }
-            whenAll(making, built);
+            if (made != null) {
+                made.completeExceptionally(new Removed("The namespace was removed before " + index + " was made"));
+            }
+            return super.left(registration);
+        }
+
+        void begun() {
+            List<CompletableFuture<Void>> first;
+            lock.lock();
+            try {
+                begun = true;
+                first = List.copyOf(making.values());
+            } finally {
+                lock.unlock();
+            }
+            whenAll(first, built);
         }
 
         @Override

@@ -52,6 +52,8 @@ class FinalizingOnServersTest {
     void objectGoesOnlyAfterItWasCleanedUp(Cluster cluster) {
         cluster.applyYaml(MemcachedOperator.crd());
         try (Place place = new ClusterPlace(cluster, () -> Operator.named("leaving-operator")
+                // Others' objects, in namespaces that are ending, would get its finalizer and keep it when it has gone.
+                .namespace(cluster.namespace())
                 .controller(
                         Memcached.class, c -> c.finalizer("example.com/leaving").reconciler(new Leaving())))) {
             place.startOperator();

@@ -170,10 +170,13 @@ class WatchRestartsTest {
     }
 
     /** Those that begin with a stream of what there is included. */
+    /** Of everything. The question after an outage, whether the server's versions went back, is a list of one object. */
     private static long lists(List<RequestRecord> requests) {
         return requests.stream()
                 .filter(request ->
                         request.verb().equals("list") || request.query().contains("sendInitialEvents"))
+                .filter(request -> !request.query().contains("limit=1&")
+                        && !request.query().endsWith("limit=1"))
                 .count();
     }
 

@@ -275,11 +275,11 @@ public final class Operator {
         return drainTimeout;
     }
 
-    /** Zero for never. */
     Map<ResourceType<?>, StorePolicy> stores() {
         return stores;
     }
 
+    /** Zero for never. */
     Duration cacheAudit() {
         return cacheAudit;
     }

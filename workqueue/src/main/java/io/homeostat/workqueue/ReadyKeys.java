@@ -37,6 +37,18 @@ final class ReadyKeys<K> {
         return size == 0 ? null : flows.values().iterator().next().iterator().next();
     }
 
+    /** Whose turn it is of the flows whose oldest key was ready before that time; null when there is none. */
+    @Nullable
+    Entry<K> firstBefore(long nanos) {
+        for (Set<Entry<K>> flow : flows.values()) {
+            Entry<K> oldest = flow.iterator().next();
+            if (oldest.readySince - nanos < 0) {
+                return oldest;
+            }
+        }
+        return null;
+    }
+
     /** Takes a key out because it was handed out: the turn of its flow is over. */
     void handedOut(Entry<K> entry) {
         remove(entry);

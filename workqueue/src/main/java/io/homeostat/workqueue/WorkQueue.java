@@ -696,10 +696,12 @@ public final class WorkQueue<K> {
         if (fast == null || slow == null) {
             return fast == null ? slow : fast;
         }
-        boolean aged = fast.readySince - slow.readySince > config.ageing.toNanos();
-        if (aged && sinceShare >= SHARE - 1) {
-            sinceShare = 0;
-            return slow;
+        if (sinceShare >= SHARE - 1) {
+            Entry<K> aged = background.firstBefore(fast.readySince - config.ageing.toNanos());
+            if (aged != null) {
+                sinceShare = 0;
+                return aged;
+            }
         }
         sinceShare = Math.min(SHARE, sinceShare + 1);
         return fast;

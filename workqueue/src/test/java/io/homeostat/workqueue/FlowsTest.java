@@ -87,6 +87,28 @@ class FlowsTest {
     }
 
     @Test
+    void agedBackgroundKeepsItsShareWhileYoungKeysOfOtherNamespacesKeepComing() {
+        for (int i = 0; i < 20; i++) {
+            queue.add("old/" + i, "list", Priority.BACKGROUND);
+        }
+        runtime.pass(Duration.ofSeconds(40));
+        queue.add("load/a", "changed");
+        queue.add("load/b", "changed");
+        int old = 0;
+        for (int i = 0; i < 40; i++) {
+            queue.add("young/" + i, "list", Priority.BACKGROUND);
+            String key = poll(1).get(0);
+            queue.done(key);
+            if (key.startsWith("load/")) {
+                queue.add(key, "changed");
+            }
+            old += key.startsWith("old/") ? 1 : 0;
+        }
+
+        assertThat(old).as("every fourth of 40").isEqualTo(10);
+    }
+
+    @Test
     void shutdownDropsEachKeyOnceAndDrainsInTurns() {
         queue.add("a/1", "x");
         queue.add("a/2", "x");
