@@ -8,6 +8,8 @@ import java.io.InputStreamReader;
 import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
@@ -162,7 +164,7 @@ public final class Contract {
      *
      * @param nanos monotonic time
      * @param cpuNanos of the whole process, compiler and collector included
-     * @param allocated bytes, by all threads that live
+     * @param allocated bytes, by all threads there were
      */
     private record Meter(long nanos, long cpuNanos, long allocated) {
         private static final OperatingSystemMXBean SYSTEM =
@@ -173,11 +175,43 @@ public final class Contract {
             return new Meter(System.nanoTime(), SYSTEM.getProcessCpuTime(), 0);
         }
 
-        static Meter withAllocation() {
-            long allocated = 0;
-            for (long bytes : THREADS.getThreadAllocatedBytes(THREADS.getAllThreadIds())) {
-                allocated += Math.max(0, bytes);
+        /** What each thread had allocated when it was last looked at; one that has ended keeps its figure. */
+        private static final Map<Long, Long> ALLOCATED = new ConcurrentHashMap<>();
+
+        private static final int LOOK_MILLIS = 20;
+
+        /** Looks at all threads every {@value #LOOK_MILLIS} ms: what one that ends did after that is all that is missed. */
+        static void watchThreads() {
+            Thread watch = new Thread(
+                    () -> {
+                        try {
+                            while (true) {
+                                look();
+                                TimeUnit.MILLISECONDS.sleep(LOOK_MILLIS);
+                            }
+                        } catch (InterruptedException e) {
+                            Thread.currentThread().interrupt();
+                        }
+                    },
+                    "allocation");
+            watch.setDaemon(true);
+            watch.start();
+        }
+
+        private static void look() {
+            long[] threads = THREADS.getAllThreadIds();
+            long[] bytes = THREADS.getThreadAllocatedBytes(threads);
+            for (int i = 0; i < threads.length; i++) {
+                if (bytes[i] >= 0) {
+                    ALLOCATED.merge(threads[i], bytes[i], Math::max);
+                }
             }
+        }
+
+        static Meter withAllocation() {
+            look();
+            long allocated =
+                    ALLOCATED.values().stream().mapToLong(Long::longValue).sum();
             return new Meter(System.nanoTime(), SYSTEM.getProcessCpuTime(), allocated);
         }
 
@@ -209,6 +243,7 @@ public final class Contract {
      */
     public static void serve(Client client, String[] args) throws Exception {
         Settings settings = new Settings(args[0], args[1], Integer.parseInt(args[2]), args[3]);
+        Meter.watchThreads();
         new Contract(client, settings).loop();
         System.exit(0); // clients leave threads behind
     }
