@@ -179,6 +179,7 @@ public final class Contract {
         private static final Map<Long, Long> ALLOCATED = new ConcurrentHashMap<>();
 
         private static final int LOOK_MILLIS = 20;
+        private static volatile long watcher; // the thread that looks is not counted; set once
 
         /** Looks at all threads every {@value #LOOK_MILLIS} ms: what one that ends did after that is all that is missed. */
         static void watchThreads() {
@@ -195,6 +196,7 @@ public final class Contract {
                     },
                     "allocation");
             watch.setDaemon(true);
+            watcher = watch.getId();
             watch.start();
         }
 
@@ -202,7 +204,7 @@ public final class Contract {
             long[] threads = THREADS.getAllThreadIds();
             long[] bytes = THREADS.getThreadAllocatedBytes(threads);
             for (int i = 0; i < threads.length; i++) {
-                if (bytes[i] >= 0) {
+                if (bytes[i] >= 0 && threads[i] != watcher) {
                     ALLOCATED.merge(threads[i], bytes[i], Math::max);
                 }
             }
