@@ -20,6 +20,7 @@ import (
 	"sync"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	etcd "go.etcd.io/etcd/client/v3"
 	"io.homeostat/benchmarks/contract"
 	"io.homeostat/benchmarks/widget"
@@ -140,6 +141,12 @@ func load(ctx context.Context, store *etcd.Client, prefix string) []stored {
 
 // storm changes objects in turn; the pace is that of a clock, however long a write takes.
 func storm(ctx context.Context, store *etcd.Client, kept []stored, events, rate int) {
+	// What earlier storms wrote makes room for this one: every client has been told of it, and etcd has a quota.
+	latest, err := store.Get(ctx, kept[0].key)
+	must(err)
+	if _, err = store.Compact(ctx, latest.Header.Revision); err != rpctypes.ErrCompacted {
+		must(err)
+	}
 	var all sync.WaitGroup
 	room := make(chan struct{}, inFlight)
 	began := time.Now()
