@@ -131,7 +131,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         private final ResourceEventHandler.Phase phase;
         private final Function<RawObject, Change> as;
         private final Runnable end;
-        private Iterator<RawObject> left = indexer.state().base().entries().iterator();
+        private final Iterator<RawObject> left =
+                indexer.state().base().entries().iterator();
+        private final List<Change> filling = new ArrayList<>(SLICE);
+        private @Nullable RawObject next; // taken from left, and not in filling yet
         private List<Change> slice = List.of();
         private boolean over;
 
@@ -151,22 +154,29 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         public boolean advance() {
             while (!over) {
                 if (slice.isEmpty()) {
-                    List<Change> next = new ArrayList<>(SLICE);
-                    while (left.hasNext() && next.size() < SLICE) {
-                        next.add(as.apply(left.next()));
-                    }
-                    slice = next;
+                    fill();
+                    slice = List.copyOf(filling);
+                    filling.clear();
                 }
                 to.offer(slice, phase);
                 slice = List.of();
-                if (!left.hasNext()) {
+                if (!left.hasNext() && next == null) {
+                    end.run(); // which may be run again
                     over = true;
-                    end.run();
                 } else if (lane.shouldYield()) {
                     return false;
                 }
             }
             return true;
+        }
+
+        private void fill() {
+            while (filling.size() < SLICE && (next != null || left.hasNext())) {
+                RawObject one = next == null ? left.next() : next;
+                next = one;
+                filling.add(as.apply(one));
+                next = null;
+            }
         }
 
         @Override

@@ -45,6 +45,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
      * Invariants
      * - Every handler, index and listener is in every part, and in no part that was removed.
      * - Under the lock nothing foreign is called, and no lock of a part is held by anyone who takes this one.
+     * - What a handler is to be told of a part that leaves is asked for under the lock, so before the part can come back.
      */
 
     /** Phases from bad to good: what a reader of several should know first. */
@@ -206,6 +207,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
             for (Joint joint : joints) {
                 Registration left = joint.mine.remove(namespace);
                 if (left != null) {
+                    joint.leaves(left);
                     leaving.put(joint, left);
                 }
             }
@@ -340,6 +342,9 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
         final void join(String namespace, InformerRegistry.Part<T> part) {
             mine.put(namespace, begin(namespace, part));
         }
+
+        /** A part is being removed: under the lock, so only asks. */
+        void leaves(Registration registration) {}
 
         /** Ends what it had in a part that was removed; not under the lock. Completes when that has been told. */
         CompletionStage<Void> left(Registration registration) {
@@ -492,8 +497,15 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
 
         @Override
         @SuppressWarnings("unchecked") // what begin gave
+        void leaves(Registration registration) {
+            ((Feed) registration).leave();
+        }
+
+        @Override
+        @SuppressWarnings("unchecked") // what begin gave
         CompletionStage<Void> left(Registration registration) {
-            return ((Feed) registration).leave();
+            Feed feed = (Feed) registration;
+            return feed.told.thenRun(() -> arrived(feed));
         }
 
         private void ended() {
@@ -536,6 +548,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
         private final class Feed implements Told, Registration {
             final Informer informer;
             private final HandlerLane.Offering offering = new HandlerLane.Offering();
+            private final CompletableFuture<Void> told = new CompletableFuture<>(); // to the end
             private volatile boolean left; // set by whoever removes the namespace, read on the informer's lane
 
             Feed(Informer informer) {
@@ -557,11 +570,9 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
                 return lane.isClosed();
             }
 
-            CompletionStage<Void> leave() {
+            void leave() {
                 left = true;
-                CompletableFuture<Void> told = new CompletableFuture<>();
                 informer.end(this, told);
-                return told.thenRun(() -> arrived(this));
             }
 
             /** The handler is closed; or the informer is, of its own. */

@@ -22,7 +22,8 @@ public interface NamespacedInformer<T extends HasMetadata> extends SharedInforme
     /**
      * Caches one more namespace: handlers get an add for every object in it, readers see it as it comes, indexes cover it.
      *
-     * @return completes when the cache of the namespace has been complete once; fails when it is closed before
+     * @return completes when the cache of the namespace has been complete once; fails when the namespace is removed, or this hold
+     *     closed, before
      * @throws IllegalArgumentException when it is {@code ""}
      */
     CompletionStage<Void> add(String namespace);

@@ -226,6 +226,28 @@ class NamespacedInformerTest {
         assertThat(world.informers.states()).hasSize(1);
     }
 
+    /** Whoever waits for an index that a removal ends is called in the middle of it. */
+    @Test
+    void namespaceThatComesBackWhileItLeavesIsToldBehindItsEnd() {
+        world.put("blue", "a", "x");
+        NamespacedInformer<ConfigMap> informer = synced("blue");
+        SharedInformer.IndexRegistration index = informer.addIndex(
+                Index.ofMetadata("name", raw -> Set.of(raw.key().name())));
+        Recording handler = new Recording();
+        informer.addHandler("test", handler);
+        CompletableFuture<Void> again = new CompletableFuture<>();
+        index.built().whenComplete((done, failure) -> {
+            informer.add("blue");
+            again.complete(null);
+        });
+
+        informer.remove("blue");
+        assertThat(again).as("called within the removal").isCompleted();
+        world.pass(Duration.ofSeconds(10));
+        assertThat(informer.namespaces()).containsExactly("blue");
+        assertThat(folded(handler)).isEqualTo(world.truth(Set.of("blue")));
+    }
+
     @Test
     void stateIsThatOfTheNamespaceThatIsWorstOff() {
         NamespacedInformer<ConfigMap> informer = synced("blue", "red");

@@ -213,6 +213,42 @@ class WhatCannotBeAppliedTest {
         informers.close();
     }
 
+    @Test
+    void aHandlerThatComesLateIsShownAllThereIsAlsoWhereAnErrorOfTheVmBrokeThatOff() {
+        untellable.set(new OutOfMemoryError("planted"));
+        SharedInformers informers = SharedInformers.over(runtime, client());
+        SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "default");
+        Fold early = new Fold(); // readers see this process's own writes before the watch brings them
+        informer.addHandler("early", early);
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING);
+        List.of("a", "b", "c").forEach(this::put);
+        until(() -> early.told.size() == 3);
+        calls.addAll(List.of(called.get() + 2, called.get() + 4));
+        Fold late = new Fold();
+        wait(informer.addHandler("late", late).synced());
+        assertThat(late.steps).containsExactlyInAnyOrder("add a", "add b", "add c");
+        assertThat(calls).isEmpty();
+        informers.close();
+    }
+
+    @Test
+    void aNamespaceThatLeavesIsToldToTheEndAlsoWhereAnErrorOfTheVmBrokeThatOff() {
+        untellable.set(new OutOfMemoryError("planted"));
+        SharedInformers informers = SharedInformers.over(runtime, client());
+        NamespacedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, Set.of("default"), "");
+        Fold fold = new Fold();
+        informer.addHandler("fold", fold);
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING);
+        List.of("a", "b", "c").forEach(this::put);
+        until(() -> fold.told.size() == 3);
+        calls.addAll(List.of(called.get() + 2, called.get() + 4));
+        wait(informer.remove("default"));
+        until(() -> fold.told.isEmpty());
+        assertThat(fold.steps).filteredOn(step -> step.startsWith("delete")).hasSize(3);
+        assertThat(calls).isEmpty();
+        informers.close();
+    }
+
     private <T> T wait(CompletionStage<T> answer) {
         return runtime.await(answer, Duration.ofSeconds(20));
     }
