@@ -296,6 +296,9 @@ final class SocketTransport implements Transport {
         private boolean cancelled;
 
         @GuardedBy("mine")
+        private boolean suspected; // that it was given up has been held against other connections
+
+        @GuardedBy("mine")
         private @Nullable HttpConnection connection;
 
         @GuardedBy("mine")
@@ -360,9 +363,7 @@ final class SocketTransport implements Transport {
                         listener.end();
                     }
                 } else {
-                    if (waiting) {
-                        suspect();
-                    }
+                    suspectOthers();
                     fail(e);
                 }
             } catch (InterruptedWaitException e) {
@@ -586,13 +587,26 @@ final class SocketTransport implements Transport {
             }
             if (abandoned != null) {
                 abandoned.close(); // ends the read or write that run() is in
-                if (waiting) {
-                    suspect();
-                }
+                suspectOthers();
             }
             wake(0);
             turn.leave(); // run() ends the turn, once it has begun: until then there are its thread and connection
             return left;
+        }
+
+        /** Once, whoever comes first of who gives it up and the read that ends by that: later there are newer connections. */
+        private void suspectOthers() {
+            boolean first;
+            mine.lock();
+            try {
+                first = waiting && !suspected;
+                suspected |= first;
+            } finally {
+                mine.unlock();
+            }
+            if (first) {
+                suspect();
+            }
         }
 
         /** From here on bytes may have left; false when it was given up before. */
