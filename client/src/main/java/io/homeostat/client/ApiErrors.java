@@ -31,8 +31,6 @@ final class ApiErrors {
 
     private static final String INVALID = " is invalid: ";
 
-    private static final JsonMapper MAPPER = JsonMapper.shared();
-
     private ApiErrors() {}
 
     /** The exception for {@code answer} to {@code request} ({@code "watch pods/v1"}). */
@@ -134,7 +132,7 @@ final class ApiErrors {
             return null;
         }
         try {
-            JsonNode tree = MAPPER.readTree(body);
+            JsonNode tree = JsonMapper.shared().readTree(body);
             return tree != null && "Status".equals(tree.path("kind").asString("")) ? tree : null;
         } catch (JacksonException e) {
             return null;

@@ -8,7 +8,6 @@ import io.fabric8.kubernetes.api.model.NamedCluster;
 import io.fabric8.kubernetes.api.model.NamedContext;
 import io.fabric8.kubernetes.client.Config;
 import io.fabric8.kubernetes.client.ConfigBuilder;
-import io.fabric8.kubernetes.client.internal.KubeConfigUtils;
 import io.fabric8.kubernetes.client.utils.HttpClientUtils;
 import io.homeostat.core.Coded;
 import io.homeostat.core.EngineRuntime;
@@ -368,7 +367,7 @@ public final class ClusterConnection {
             String text = Files.readString(file);
             boolean empty = text.lines().allMatch(line -> line.isBlank() || line.startsWith("#") || line.equals("---"));
             // An empty file says nothing, which is not wrong beside others.
-            config = empty ? new io.fabric8.kubernetes.api.model.Config() : KubeConfigUtils.parseConfigFromString(text);
+            config = empty ? new io.fabric8.kubernetes.api.model.Config() : KubeconfigText.read(text);
         } catch (IOException | RuntimeException e) {
             // The parser's words quote the file, which holds secrets: they are not passed on.
         }

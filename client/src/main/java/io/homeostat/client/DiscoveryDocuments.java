@@ -15,8 +15,6 @@ final class DiscoveryDocuments {
     static final String ACCEPT_ROOT =
             "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
-    private static final JsonMapper MAPPER = JsonMapper.shared();
-
     private DiscoveryDocuments() {}
 
     /** One resource of a group and version. */
@@ -143,7 +141,7 @@ final class DiscoveryDocuments {
 
     private static @Nullable JsonNode tree(byte[] body) {
         try {
-            return MAPPER.readTree(body);
+            return JsonMapper.shared().readTree(body);
         } catch (JacksonException e) {
             return null; // the parser's words may quote contents; that it is none is all there is to say
         }

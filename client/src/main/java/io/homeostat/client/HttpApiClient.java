@@ -65,8 +65,6 @@ final class HttpApiClient implements ApiClient {
 
     private static final int GENERATED_PREFIX = 58;
 
-    private static final JsonMapper TREES = JsonMapper.shared();
-
     private static final String JSON = "application/json";
     private static final String APPLY = "application/apply-patch+yaml";
 
@@ -545,7 +543,8 @@ final class HttpApiClient implements ApiClient {
             return false;
         }
         try {
-            return TREES.readTree(object.bytes())
+            return JsonMapper.shared()
+                            .readTree(object.bytes())
                             .path("metadata")
                             .path("deletionGracePeriodSeconds")
                             .asInt(1)

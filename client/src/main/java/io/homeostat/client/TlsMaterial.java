@@ -9,7 +9,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.security.GeneralSecurityException;
 import java.security.KeyStore;
-import java.security.cert.Certificate;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -19,7 +18,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
 import javax.net.ssl.KeyManager;
-import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.SSLContext;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSocketFactory;
@@ -359,20 +357,7 @@ final class TlsMaterial {
 
     private Version build(long number, @Nullable List<X509Certificate> trust, @Nullable KeyPairPem pair)
             throws IOException, GeneralSecurityException {
-        return new Version(number, keyManagers(pair), trustManagers(trust));
-    }
-
-    private static KeyManager @Nullable [] keyManagers(@Nullable KeyPairPem pair)
-            throws IOException, GeneralSecurityException {
-        if (pair == null) {
-            return null;
-        }
-        char[] none = new char[0];
-        KeyStore store = empty();
-        store.setKeyEntry("client", pair.key(), none, pair.chain().toArray(new Certificate[0]));
-        KeyManagerFactory managers = KeyManagerFactory.getInstance(KeyManagerFactory.getDefaultAlgorithm());
-        managers.init(store, none);
-        return managers.getKeyManagers();
+        return new Version(number, pair == null ? null : new KeyManager[] {new ClientKey(pair)}, trustManagers(trust));
     }
 
     private TrustManager @Nullable [] trustManagers(@Nullable List<X509Certificate> trust)

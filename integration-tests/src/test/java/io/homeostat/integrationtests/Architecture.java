@@ -61,7 +61,14 @@ final class Architecture {
     /** What else a room may use from outside the project. */
     private static final Map<String, List<String>> LIBRARIES = Map.of(
             "simulator", List.of("tools.jackson..", "com.fasterxml.jackson..", "dev.cel..", "com.sun.net.httpserver.."),
-            "client", List.of("tools.jackson..", "com.fasterxml.jackson..", "io.fabric8.."),
+            // The YAML parser is the one fabric8 reads kubeconfigs with.
+            "client",
+                    List.of(
+                            "tools.jackson..",
+                            "com.fasterxml.jackson..",
+                            "io.fabric8..",
+                            "org.snakeyaml.engine.v2.api..",
+                            "org.snakeyaml.engine.v2.exceptions.."),
             "informer", List.of("io.fabric8.kubernetes.api.model.."),
             "reconciler", List.of("io.fabric8.kubernetes.api.model..", "sun.misc.."),
             "testkit",
