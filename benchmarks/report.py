@@ -8,20 +8,25 @@ from collections import defaultdict
 from pathlib import Path
 from statistics import median
 
-VERSIONS = {
-    "fabric8": "8.0.0", "client-java": "27.0.0", "josdk": "5.3.2 (fabric8 7.6.1)", "client-go": "0.37.2",
-    "controller-runtime": "0.25.2", "kube-rs": "5.0.0",
-}
+VERSIONS = [  # of what is compared: name, file beside the one that has it, and where there
+    ("kube-apiserver", "../control-plane/go.mod", r"\sk8s\.io/kubernetes v(\S+)"), ("etcd", "../control-plane/go.mod", r"etcd/server/v3 v(\S+)"),
+    ("fabric8", "../pom.xml", r"<fabric8\.version>([^<]+)"), ("client-java", "peers/client-java/pom.xml", r"<artifactId>client-java</artifactId><version>([^<]+)"),
+    ("client-java-extended (its queue)", "pom.xml", r"<client\.java\.extended\.version>([^<]+)"),
+    ("JOSDK", "peers/josdk/pom.xml", r"<artifactId>operator-framework-core</artifactId><version>([^<]+)"),
+    ("client-go", "go/go.mod", r"\sk8s\.io/client-go v(\S+)"), ("controller-runtime", "go/go.mod", r"sigs\.k8s\.io/controller-runtime v(\S+)"),
+    ("kube-rs", "rust/Cargo.lock", r'name = "kube"\nversion = "([^"]+)"'),
+]
 
 COLOURS = ["#1b6ca8", "#c8553d", "#588b8b", "#e0a458", "#6a4c93", "#8a8d91"]
 
 COLUMNS = [  # of the tables by client: title, key, factor, digits
-    ("first s", "first_s", 1, 2), ("sync s", "sync_s", 1, 2), ("CPU µs/object", "sync_cpu_us", 1, 0), ("heap B/object", "heap", 1, 0),
+    ("first s", "first_s", 1, 2), ("sync s", "sync_s", 1, 2), ("CPU µs/object", "sync_cpu_us", 1, 0),
+    ("of it compiling", "sync_compiler_us", 1, 0), ("collecting", "sync_collector_us", 1, 0), ("heap B/object", "heap", 1, 0),
     ("peak RSS MB", "peak_rss", 1e-6, 0), ("event µs, storm", "storm_event_us", 1, 0), ("event µs, paced", "paced_event_us", 1, 0),
-    ("B/event", "storm_allocated", 1, 0), ("p50 µs, paced", "paced_p50_us", 1, 0),
+    ("B/event", "storm_allocated", 1, 0), ("p50 µs, paced", "paced_p50_us", 1, 0), ("p99 µs, paced", "paced_p99_us", 1, 0),
 ]
 
-GOALS = [  # goal, what, key, resource, peer, first, aim
+GOALS = [  # goal, what, key, resource, peer, first, aim; ours is homeostat, where OURS names no other
     ("G1", "time to sync", "sync_s", "pods", "fabric8", 0.4, 0.25), ("G1", "", "sync_s", "pods", "client-java", 0.25, 0.15),
     ("G1", "", "sync_s", "pods", "client-go-json", 0.5, 0.3),
     ("G2", "CPU per object until synced", "sync_cpu_us", "pods", "fabric8", 0.2, 0.13),
@@ -44,8 +49,16 @@ GOALS = [  # goal, what, key, resource, peer, first, aim
     ("G7", "", "storm_event_us", "widgets", "kube-rs", 1.5, 0.8),
     ("G8", "allocation per event", "storm_allocated", "pods", "fabric8", 0.08, 0.04),
     ("G8", "", "storm_allocated", "pods", "client-java", 0.08, 0.04),
+    ("G9", "event to reconcile, p50, paced", "paced_p50_us", "pods", "fabric8", 0.6, 0.6),
+    ("G9", "", "paced_p50_us", "pods", "josdk", 0.4, 0.4), ("G9", "", "paced_p50_us", "pods", "controller-runtime", 0.8, 0.8),
+    ("G11", "no-op reconciles a second (more is better)", "reconciles_a_second", "pods", "josdk", 3, 4),
+    ("G11", "", "reconciles_a_second", "pods", "controller-runtime", 2, 3),
 ]
+OURS = {"G5": "homeostat-compact", "G9": "homeostat-reconciler", "G11": "homeostat-reconciler"}
+MORE = {"G11", "G13"}  # where more is better
 DECISIVE = 10_000  # objects
+OTHER_WORK = 0.2  # cores that something else may take before times and CPU decide nothing
+BYTES = {"heap", "peak_rss", "storm_allocated"}  # which other work does not spoil
 AT_40K = ("G2", "CPU per object until synced, 40k", "sync_cpu_us", "pods", "client-go-protobuf", 1.0, 0.7)
 
 GROWTH = {  # what, figure, unit, whether the slope of a total counts
@@ -55,6 +68,24 @@ GROWTH = {  # what, figure, unit, whether the slope of a total counts
     "indexes": [("build_us", "CPU µs/object to build all", False), ("heap_bytes", "heap B/object of all", False), ("event_us", "CPU µs/event", False)],
     "delayed": [("add_us", "µs/key", False), ("heap_bytes", "heap B/key", False)],
 }
+SLOPE = 1.03  # of totals, log-log
+EACH_MORE = {("handlers", "event_us"): 1.5, ("indexes", "build_us"): 0.6, ("indexes", "heap_bytes"): 60}
+AT_MOST = {("delayed", "add_us"): 1.0, ("delayed", "heap_bytes"): 100}
+
+
+def in_goals(resource):
+    """The clients that the goals name."""
+    of_it = [g for g in GOALS if g[3] == resource]
+    return ["homeostat", *sorted({OURS[g[0]] for g in of_it if g[0] in OURS}), *sorted({g[4] for g in of_it})]
+
+
+def reached(goal, ratio, first, aim, void=""):
+    if void:
+        return void
+    better = (lambda bound: ratio >= bound) if goal in MORE else (lambda bound: ratio <= bound)
+    if first == aim:
+        return "reached" if better(aim) else "**not reached**"
+    return "aim" if better(aim) else "first" if better(first) else "**not reached**"
 
 
 def lines(file):
@@ -82,13 +113,19 @@ def by_client(samples):
 
 
 def busy(samples):
-    """Whether other work ran beside any of them: the client and the server take no more than the cores."""
-    return max(s["load"] for s in samples) > os.cpu_count() + 1
+    """Whether other work ran beside any of them."""
+    return max(s["other_cores"] for s in samples) > OTHER_WORK
+
+
+def others(samples):
+    low, high = (f(s["other_cores"] for s in samples) for f in (min, max))
+    return (f"Other work took {low:.2f} to {high:.2f} of {os.cpu_count()} cores meanwhile"
+            + (": **times and CPU here are not to be quoted.**" if busy(samples) else "."))
 
 
 def latest(samples):
-    """Only what the last commit measured: figures of two versions have no median."""
-    return [s for s in samples if s["commit"] == samples[-1]["commit"]]
+    """Only what was measured as the last sample was: figures of two versions, or two sets of flags, have no median."""
+    return [s for s in samples if s.get("run") == samples[-1].get("run")]
 
 
 # ---- plots
@@ -156,20 +193,18 @@ def machine():
 
 def comparison(file, plots, out):
     samples = lines(file)
+    samples = latest([s for s in samples if "run" in s])
     if not samples:
         return None
-    samples = latest(samples)
     groups = by_client(samples)
     resource, objects = samples[0]["resource"], samples[0]["objects"]
     rounds = max(len(g) for g in groups.values())
-    loads = [s["load"] for s in samples]
-    jvm = next((s for s in samples if s["jdk"]), {"jdk": "–", "flags": "–"})
-    label = f"{number(objects)} {resource.capitalize()}, JDK {jvm['jdk'].split('+')[0]}"
+    run = samples[-1]["run"]
+    label = f"{number(objects)} {resource.capitalize()}, JDK {run['jdk'].split('+')[0]}"
     out += [f"## {label}", "",
-            f"Commit `{samples[-1]['commit']}`, {rounds} round{'s' if rounds > 1 else ''}, JVM flags `{jvm['flags']}` on JDK {jvm['jdk']}. "
-            f"Load average when a client began: {min(loads):.1f} to {max(loads):.1f}"
-            + (f", on {os.cpu_count()} cores: **the machine was busy with other work, times and CPU here are not to be quoted.**"
-               if busy(samples) else "."), ""]
+            f"Commit `{run['commit']}`, {rounds} round{'s' if rounds > 1 else ''}, JVM flags `{run['flags']}` on JDK {run['jdk']}; "
+            f"{number(run['events'])} changes in a storm (one for each object, where there is a reconciler), {number(run['rate'])} a second when paced. "
+            + others(samples), ""]
     out += ["| client | " + " | ".join(c[0] for c in COLUMNS) + " |", "|---|" + "---|" * len(COLUMNS)]
     order = sorted(groups, key=lambda c: (not c.startswith("homeostat"), median(s["sync_cpu_us"] for s in groups[c])))
     for client in order:
@@ -180,6 +215,15 @@ def comparison(file, plots, out):
         if several:
             passes = [median(p) for p in zip(*(s["passes_cpu_us"] for s in several))]
             out.append(f"{client}, passes in one process: " + " · ".join(number(p) for p in passes) + " µs of CPU an object.")
+    saturated = [c for c in order if any("reconciles_a_second" in s for s in groups[c])]
+    if saturated:
+        out += ["", "All objects wait for a worker, since each asks for another reconcile, which does nothing (G11):", "",
+                "| client | reconciles a second | CPU µs each |", "|---|---|---|"]
+        out += [f"| {c} | {spread(groups[c], 'reconciles_a_second')} | {spread(groups[c], 'reconcile_us', 1, 1)} |" for c in saturated]
+    for client in order:
+        for s in groups[client]:
+            if "broken_off" in s:
+                out.append(f"\n{client}, round {s['round'] + 1}, ended early: {s['broken_off'].splitlines()[0][:200]}")
     relisted = [c for c in order if any("relist_calls" in s for s in groups[c])]
     if relisted:
         out += ["", "After kube-apiserver was killed and came back; one object had changed, whose own call is not counted (G16):", "",
@@ -199,34 +243,67 @@ def comparison(file, plots, out):
     return resource, objects, groups, label
 
 
-def goals(compared, out):
+def goals(compared, measured, out):
     out += ["## Goals", "",
             "Ratios of medians, ours to the peer's, from one run. *first* must hold at a release, *aim* is where it is to go. A run of fewer than "
-            f"{number(DECISIVE)} objects, or beside other work, decides nothing.", "",
+            f"{number(DECISIVE)} objects, or beside other work (more than {OTHER_WORK:g} cores of it), decides nothing about times and CPU.", "",
             "| run | goal | against | first | aim | measured | |", "|---|---|---|---|---|---|---|"]
     count = len(out)
     for resource, objects, groups, label in compared:
         ours = groups.get("homeostat")
         # Small runs measure how a JVM starts; those beside other work measure that work.
-        void = "few objects" if objects < DECISIVE else "busy machine" if busy(s for g in groups.values() for s in g) else ""
-        if not ours:
-            continue
+        few = "few objects" if objects < DECISIVE else ""
+        void = few or ("busy machine" if busy([s for g in groups.values() for s in g]) else "")
         for goal, what, key, of, peer, first, aim in GOALS + ([AT_40K] if objects >= 40_000 else []):
             theirs = [s for s in groups.get(peer, []) if s.get(key)]
-            mine = [s for s in (groups.get("homeostat-compact", []) if goal == "G5" else ours) if s.get(key)]
+            mine = [s for s in groups.get(OURS.get(goal, "homeostat"), []) if s.get(key)]
             if of == resource and theirs and mine:
                 ratio = median(s[key] for s in mine) / median(s[key] for s in theirs)
-                verdict = void or ("aim" if ratio <= aim else "first" if ratio <= first else "**not reached**")
+                verdict = reached(goal, ratio, first, aim, few if key in BYTES else void)
                 out.append(f"| {label} | {goal} {what} | {peer} | {first:g} | {aim:g} | {ratio:.3f} | {verdict} |")
-        relists = [s for s in ours if "relist_calls" in s]
+        relists = [s for s in ours or [] if "relist_calls" in s]
         if relists:
             calls, share = max(s["relist_calls"] for s in relists), median(s["relist_cpu_us"] / s["sync_cpu_us"] for s in relists)
             out.append(f"| {label} | G16 handler calls for unchanged objects | – | 0 | 0 | {calls} | {'aim' if not calls else '**not reached**'} |")
-            verdict = void or ("aim" if share <= 0.2 else "first" if share <= 0.5 else "**not reached**")
-            out.append(f"| {label} | G16 CPU of a relist | our first sync | 0.5 | 0.2 | {share:.2f} | {verdict} |")
+            out.append(f"| {label} | G16 CPU of a relist | our first sync | 0.5 | 0.2 | {share:.2f} | {reached('G16', share, 0.5, 0.2, void)} |")
+    out += micro_goals(measured)
     if len(out) == count:
         out.append("| nothing measured | | | | | | |")
-    out += ["", "Not measured by these runs: G9 and G11 (no adapter of our reconciler yet), G14 and G15 (cold start).", ""]
+    out.append("")
+
+
+def micro_goals(measured):
+    """G12 and G13: of JMH, and of Go's benchmark of its queue."""
+    meta = measured / "micro.json"
+    if not meta.exists():
+        return []
+    run = json.loads(meta.read_text())
+    label, void = f"micro, JDK {run['jdk'].split('+')[0]}", "busy machine" if run["other_cores"] > OTHER_WORK else ""
+    rows = []
+    scores = {(b["benchmark"].split(".")[-1], tuple(b.get("params", {}).values()), b["threads"]): b["primaryMetric"]["score"]
+              for file in measured.glob("jmh*.json") for b in json.loads(file.read_text())}
+    for resource in ("pods", "widgets", "configmaps"):
+        ours, theirs = scores.get(("decode", (resource,), 1)), scores.get(("fabric8Clone", (resource,), 1))
+        if ours and theirs:
+            rows.append(f"| {label} | G12 private copy, {resource} | fabric8 clone | 0.2 | 0.2 | {ours / theirs:.3f} | "
+                        f"{reached('G12', ours / theirs, 0.2, 0.2, void)} |")
+    go = go_queue(measured)
+    for threads in (1, 4, 16):
+        ours, official = scores.get(("ours", (), threads)), scores.get(("official", (), threads))
+        for peer, theirs, first in (("official client", official, 1.5), ("client-go", go.get(threads), 2)):
+            if ours and theirs:
+                rows.append(f"| {label} | G13 queue, {threads} thread{'s' if threads > 1 else ''} (more is better) | {peer} | {first:g} | {first:g} | "
+                            f"{ours / theirs:.2f} | {reached('G13', ours / theirs, first, first, void)} |")
+    return rows
+
+
+def go_queue(measured):
+    """Operations a µs of client-go's queue, by threads."""
+    file, threads = measured / "go-queue.txt", defaultdict(list)
+    if file.exists():
+        for match in re.finditer(r"BenchmarkTriple/threads=(\d+)\S*\s+\d+\s+([\d.]+) ns/op", file.read_text()):
+            threads[int(match[1])].append(1000 / float(match[2]))
+    return {count: median(rates) for count, rates in threads.items()}
 
 
 def slope(points):
@@ -239,14 +316,14 @@ def slope(points):
 
 
 def growth(measured, plots, out):
-    samples = lines(measured / "growth.jsonl")
+    samples = latest([s for s in lines(measured / "growth.jsonl") if "run" in s])
     if not samples:
         return
-    samples = latest(samples)
-    loads = [s["load"] for s in samples]
+    run = samples[-1]["run"]
+    void = "busy machine" if busy(samples) else ""
     out += ["## Growth, ours alone", "",
-            f"In one process, without a server (`ReplayTransport`), commit `{samples[-1]['commit']}`, JVM warmed up before; load average {min(loads):.1f} "
-            f"to {max(loads):.1f}. *objects*: ConfigMaps of 1 KB; *handlers*: on one informer of 1,000 Pods; *indexes*: over 100,000 ConfigMaps; "
+            f"In one process, without a server (`ReplayTransport`), commit `{run['commit']}`, flags `{run['flags']}` on JDK {run['jdk']}, JVM warmed up "
+            f"before. {others(samples)} *objects*: ConfigMaps of 1 KB; *handlers*: on one informer of 1,000 Pods; *indexes*: over 100,000 ConfigMaps; "
             "*delayed*: keys of a work queue.", ""]
     for what, figures in GROWTH.items():
         several = [s for s in samples if s["growth"] == what]
@@ -262,14 +339,21 @@ def growth(measured, plots, out):
             series[title] = [(size, median(s[key] for s in several if s["size"] == size)) for size in sizes]
         slopes = [(title, slope(series[title])) for key, title, sloped in figures if sloped and len(sizes) > 1]
         out.append("")
-        if slopes:
-            out.append("Log-log slope of the totals (goal ≤ 1.03): " + ", ".join(f"{title} {value:.3f}" for title, value in slopes) + ".")
+        for title, value in slopes:
+            verdict = reached("growth", value, SLOPE, SLOPE, "" if "heap" in title else void)
+            out.append(f"- Log-log slope of the total of {title}: {value:.3f}; goal ≤ {SLOPE}: {verdict}.")
         if what == "objects":
-            out.append(f"Handler calls of a relist of unchanged objects: {max(s['relist_calls'] for s in several):.0f}.")
-        if what in ("handlers", "indexes") and len(sizes) > 1:
-            for key, title, _ in figures:
-                low, high = series[title][0], series[title][-1]
-                out.append(f"Each more costs {(high[1] - low[1]) / (high[0] - low[0]):.2f} {title.replace(' of all', '').replace(' to build all', '')}.")
+            out.append(f"- Handler calls of a relist of unchanged objects: {max(s['relist_calls'] for s in several):.0f}.")
+        for key, title, _ in figures:
+            low, high = series[title][0], series[title][-1]
+            if what in ("handlers", "indexes") and len(sizes) > 1:
+                each, most = (high[1] - low[1]) / (high[0] - low[0]), EACH_MORE.get((what, key))
+                verdict = f"; goal ≤ {most:g}: {reached('growth', each, most, most, '' if 'heap' in title else void)}" if most else ""
+                out.append(f"- Each more costs {each:.2f} {title.replace(' of all', '').replace(' to build all', '')}{verdict}.")
+            most = AT_MOST.get((what, key))
+            if most:
+                verdict = reached("growth", high[1], most, most, "" if "heap" in title else void)
+                out.append(f"- {high[1]:.2f} {title} at {number(high[0])}; goal ≤ {most:g}: {verdict}.")
         drawn = curves(f"Growth: {what}", "log-log", series)
         if drawn:
             (plots / f"growth-{what}.svg").write_text(drawn)
@@ -281,7 +365,12 @@ def micro(measured, out):
     files = sorted(measured.glob("jmh*.json"))
     if not files:
         return
-    out += ["## Micro (JMH)", "", "| benchmark | | score | error | B/op |", "|---|---|---|---|---|"]
+    meta = measured / "micro.json"
+    run = json.loads(meta.read_text()) if meta.exists() else None
+    out += ["## Micro (JMH)", ""]
+    if run:
+        out += [f"Commit `{run['commit']}`, JMH `{run['jmh']}` on JDK {run['jdk']}. {others([run])}", ""]
+    out += ["| benchmark | | score | error | B/op |", "|---|---|---|---|---|"]
     for file in files:
         for b in json.loads(file.read_text()):
             name = ".".join(b["benchmark"].split(".")[-2:])
@@ -291,14 +380,18 @@ def micro(measured, out):
             error = metric["scoreError"]
             out.append(f"| {name} | {parameters} | {metric['score']:.3f} {metric['scoreUnit']} | {'–' if error == 'NaN' else f'{error:.3f}'} | "
                        f"{number(allocated['score']) if allocated else '–'} |")
-    go = measured / "go-queue.txt"
-    if go.exists():
-        threads = defaultdict(list)
-        for match in re.finditer(r"BenchmarkTriple/threads=(\d+)\S*\s+\d+\s+([\d.]+) ns/op", go.read_text()):
-            threads[int(match[1])].append(1000 / float(match[2]))
-        for count, rates in sorted(threads.items()):
-            out.append(f"| client-go workqueue | {count} threads | {median(rates):.3f} ops/us | – | – |")
+    out += [f"| client-go workqueue | {count} threads | {rate:.3f} ops/us | – | – |" for count, rate in sorted(go_queue(measured).items())]
     out.append("")
+
+
+def versions(here):
+    found = [(name, re.search(pattern, (here / file).read_text())) for name, file, pattern in VERSIONS]
+    lost = [name for name, match in found if not match]
+    if lost:
+        raise ValueError(f"no version of {', '.join(lost)}: it is not where VERSIONS of report.py looks for it any more")
+    classpath = here / "peers" / "josdk" / "target" / "classpath"
+    brought = re.search(r"kubernetes-client-api-([0-9][^/:]*)\.jar", classpath.read_text()) if classpath.exists() else None
+    return ", ".join(f"{name} {match[1]}" + (f" (with fabric8 {brought[1]})" if name == "JOSDK" and brought else "") for name, match in found)
 
 
 def write(here, measured):
@@ -308,8 +401,7 @@ def write(here, measured):
         old.unlink()
     out = ["# Results", "",
            "Written by `benchmarks/run`; how it measures, and how to repeat it, is in [README.md](README.md). Medians, with the range in brackets.", "",
-           f"Machine: {machine()}; etcd 3.7.0 and kube-apiserver 1.37.2 beside the client, over TLS. "
-           + ", ".join(f"{name} {version}" for name, version in VERSIONS.items()) + ".", ""]
+           f"Machine: {machine()}; kube-apiserver and etcd beside the client, over TLS. {versions(here)}.", ""]
     missing = measured / "missing.json"
     left_out = json.loads(missing.read_text()) if missing.exists() else {}
     if left_out:
@@ -319,7 +411,7 @@ def write(here, measured):
         one = comparison(file, plots, tables)
         if one:
             compared.append(one)
-    goals(compared, out)
+    goals(compared, measured, out)
     out += tables
     growth(measured, plots, out)
     micro(measured, out)

@@ -42,7 +42,8 @@ type Counts struct {
 	Reconciling bool // whether the reconciler, not the handler, counts as first call, as synced and as latency; set before anything is counted
 
 	adds, updates, calls, reconciles atomic.Int64
-	complete                         atomic.Bool
+	complete, again                  atomic.Bool
+	stamped, expected                atomic.Int64 // latencies that came, and are kept, in this phase
 	first, synced                    atomic.Pointer[meter]
 
 	lock      sync.Mutex
@@ -86,12 +87,14 @@ func (c *Counts) Updated(stamp string) {
 	c.updates.Add(1)
 }
 
-// Reconciled says that the reconciler was called.
-func (c *Counts) Reconciled(stamp string) {
+// Reconciled says that the reconciler was called; it tells whether it is to ask for another call of this object, as soon as its library
+// gives one.
+func (c *Counts) Reconciled(stamp string) bool {
 	c.firstCall()
 	c.latency(stamp)
 	c.reconciles.Add(1)
 	c.look()
+	return c.again.Load()
 }
 
 // Complete says that the library says that its cache is full.
@@ -117,7 +120,7 @@ func (c *Counts) look() {
 }
 
 func (c *Counts) latency(stamp string) {
-	if len(stamp) < 2 {
+	if len(stamp) < 2 || c.stamped.Add(1) > c.expected.Load() {
 		return
 	}
 	made, err := strconv.ParseInt(stamp[1:], 10, 64)
@@ -134,9 +137,18 @@ func (c *Counts) phase(events int) {
 	c.updates.Store(0)
 	c.calls.Store(0)
 	c.reconciles.Store(0)
+	c.expected.Store(int64(events))
+	c.stamped.Store(0)
 	c.lock.Lock()
 	c.latencies = make([]int64, 0, events)
 	c.lock.Unlock()
+}
+
+// settle returns when no reconcile was done for a while.
+func (c *Counts) settle() {
+	for seen := int64(-1); seen != c.reconciles.Load(); time.Sleep(quiet) {
+		seen = c.reconciles.Load()
+	}
 }
 
 // Serve serves commands until the input ends.
@@ -177,9 +189,7 @@ func Serve(client Client) {
 			begin = withAllocation()
 			say("armed", `"expected":%d`, expected)
 			await(words[1]+" events were told", func() bool { return counts.updates.Load() >= int64(expected) })
-			for seen := int64(-1); seen != counts.reconciles.Load(); time.Sleep(quiet) {
-				seen = counts.reconciles.Load()
-			}
+			counts.settle()
 			done := withAllocation()
 			counts.lock.Lock()
 			slices.Sort(counts.latencies)
@@ -198,6 +208,14 @@ func Serve(client Client) {
 			say("mark", `%s,"calls":%d,"reconciles":%d`, done.since(begin), counts.calls.Load(), counts.reconciles.Load())
 			counts.phase(0)
 			begin = done
+		case "again": // once all objects were reconciled, all of them wait for a worker, for ever
+			counts.phase(0)
+			counts.again.Store(true)
+			say("again", `"cpu_us":%d`, now().cpu.Microseconds())
+		case "once":
+			counts.again.Store(false)
+			counts.settle()
+			say("once", `"cpu_us":%d`, now().cpu.Microseconds())
 		case "close":
 			end()
 			must(<-ended)

@@ -67,7 +67,9 @@ func follow(ctx context.Context, settings contract.Settings, counts *contract.Co
 			if err := manager.GetClient().Get(ctx, request.NamespacedName, object); err != nil {
 				return reconcile.Result{}, err
 			}
-			counts.Reconciled(object.GetLabels()[contract.Stamp])
+			if counts.Reconciled(object.GetLabels()[contract.Stamp]) {
+				return reconcile.Result{RequeueAfter: 1}, nil // a nanosecond: zero is no wish, and the wish without a time is rate-limited
+			}
 			return reconcile.Result{}, nil
 		}))
 	if err != nil {

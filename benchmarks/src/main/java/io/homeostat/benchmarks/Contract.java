@@ -69,6 +69,7 @@ public final class Contract {
         private final AtomicReference<@Nullable Meter> synced = new AtomicReference<>();
         private volatile boolean complete; // set by the client's thread, read by handlers'
         private volatile boolean reconciling; // as complete
+        private volatile boolean again; // set by the main thread, read by reconcilers
         private volatile AtomicLongArray latencies = new AtomicLongArray(0); // replaced between phases
         private final AtomicLong stamped = new AtomicLong();
 
@@ -98,12 +99,17 @@ public final class Contract {
             updates.addAndGet(versions);
         }
 
-        /** A reconciler was called; then it, not the handler, is what counts as first call, as synced and as latency. */
-        public void reconciled(@Nullable String stamp) {
+        /**
+         * A reconciler was called; then it, not the handler, is what counts as first call, as synced and as latency.
+         *
+         * @return whether it is to ask for another call of this object, as soon as its library gives one
+         */
+        public boolean reconciled(@Nullable String stamp) {
             firstCall();
             latency(stamp);
             reconciles.incrementAndGet();
             look();
+            return again;
         }
 
         /** Says once, before anything is counted, that this client has a reconciler. */
@@ -260,6 +266,8 @@ public final class Contract {
                 case "events" -> events(Integer.parseInt(words[1]));
                 case "heap" -> heap();
                 case "mark" -> mark();
+                case "again" -> again();
+                case "once" -> once();
                 case "close" -> close();
                 default -> throw new IOException("Unknown command: " + line);
             }
@@ -315,6 +323,19 @@ public final class Contract {
                 now.since(begin) + ",\"calls\":" + counts.calls.get() + ",\"reconciles\":" + counts.reconciles.get());
         counts.phase(0);
         begin = now;
+    }
+
+    /** From now on each reconcile asks for another: once all objects were reconciled, all of them wait for a worker, for ever. */
+    private void again() {
+        counts.phase(0);
+        counts.again = true;
+        say("again", "\"cpu_us\":" + Meter.now().cpuNanos / 1_000);
+    }
+
+    private void once() throws InterruptedException {
+        counts.again = false;
+        settle();
+        say("once", "\"cpu_us\":" + Meter.now().cpuNanos / 1_000);
     }
 
     private static void heap() throws InterruptedException {

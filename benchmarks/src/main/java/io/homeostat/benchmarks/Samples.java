@@ -9,10 +9,16 @@ public final class Samples {
     /**
      * Frames of different objects.
      *
-     * @param resource {@code pods} or {@code widgets}
+     * @param resource {@code pods}, {@code widgets} or {@code configmaps}
      */
     public static byte[][] frames(String resource, int count) {
-        Template template = resource.equals("pods") ? Template.pods() : Template.widgets();
+        Template template =
+                switch (resource) {
+                    case "pods" -> Template.pods();
+                    case "widgets" -> Template.widgets();
+                    case "configmaps" -> Template.configMaps();
+                    default -> throw new IllegalArgumentException("No objects of " + resource);
+                };
         byte[][] frames = new byte[count][];
         for (int i = 0; i < count; i++) {
             ByteArrayOutputStream out = new ByteArrayOutputStream();

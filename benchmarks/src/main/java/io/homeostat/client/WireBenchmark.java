@@ -1,5 +1,6 @@
 package io.homeostat.client;
 
+import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.fabric8.kubernetes.client.utils.KubernetesSerialization;
@@ -29,7 +30,7 @@ public class WireBenchmark {
     private static final int LIMIT = 16 << 20;
 
     /** Which objects. */
-    @Param({"pods", "widgets"})
+    @Param({"pods", "widgets", "configmaps"})
     public String resource = "pods";
 
     private final WireFormat format = WireFormat.json();
@@ -45,7 +46,11 @@ public class WireBenchmark {
     /** Makes the objects. */
     @Setup
     public void make() {
-        type = resource.equals("pods") ? ResourceType.of(Pod.class) : ResourceType.of(Widget.class);
+        type = switch (resource) {
+            case "pods" -> ResourceType.of(Pod.class);
+            case "widgets" -> ResourceType.of(Widget.class);
+            default -> ResourceType.of(ConfigMap.class);
+        };
         reader = format.watch(type);
         frames = Samples.frames(resource, OBJECTS);
         raws = new RawObject[OBJECTS];
@@ -95,7 +100,7 @@ public class WireBenchmark {
         return raws[next()].decode(type);
     }
 
-    /** fabric8's private copy (G12). */
+    /** fabric8's private copy (G12), of an object without managedFields, which in its own cache it has. */
     @Benchmark
     public Object fabric8Clone() {
         return fabric8.clone(decoded[next()]);

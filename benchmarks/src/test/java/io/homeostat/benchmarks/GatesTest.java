@@ -3,11 +3,14 @@ package io.homeostat.benchmarks;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import com.sun.management.HotSpotDiagnosticMXBean;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Pod;
 import io.homeostat.client.ResourceType;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.management.ManagementFactory;
+import java.util.Map;
 import java.util.Properties;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.BeforeAll;
@@ -27,7 +30,20 @@ class GatesTest {
     private static final int EVENTS = 2_000;
     private static final int WARM = 200;
     private static final Percentage TOLERANCE = Percentage.withPercentage(5);
+    private static final Map<String, String> FLAGS =
+            Map.of("UseSerialGC", "true", "TieredCompilation", "true", "TieredStopAtLevel", "1");
     private static final Properties COMMITTED = new Properties();
+
+    @BeforeAll
+    static void requireWhatTheFiguresWereTakenWith() {
+        // Another collector lays out and counts otherwise, and the second compiler takes allocations away: other
+        // figures, no other code.
+        HotSpotDiagnosticMXBean vm = ManagementFactory.getPlatformMXBean(HotSpotDiagnosticMXBean.class);
+        assertThat(FLAGS.keySet())
+                .as("the committed figures hold for a JVM with -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
+                .allSatisfy(flag ->
+                        assertThat(vm.getVMOption(flag).getValue()).as(flag).isEqualTo(FLAGS.get(flag)));
+    }
 
     @BeforeAll
     static void read() throws IOException {

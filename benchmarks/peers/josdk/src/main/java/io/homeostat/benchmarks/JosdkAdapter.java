@@ -60,8 +60,7 @@ final class JosdkAdapter implements Contract.Client {
     private static final class Pods implements Reconciler<Pod> {
         @Override
         public UpdateControl<Pod> reconcile(Pod pod, Context<Pod> context) {
-            reconciled(pod);
-            return UpdateControl.noUpdate();
+            return reconciled(pod);
         }
     }
 
@@ -72,14 +71,15 @@ final class JosdkAdapter implements Contract.Client {
     private static final class Widgets implements Reconciler<Widget> {
         @Override
         public UpdateControl<Widget> reconcile(Widget widget, Context<Widget> context) {
-            reconciled(widget);
-            return UpdateControl.noUpdate();
+            return reconciled(widget);
         }
     }
 
-    private static void reconciled(HasMetadata object) {
-        java.util.Objects.requireNonNull(told)
+    private static <T extends HasMetadata> UpdateControl<T> reconciled(T object) {
+        boolean again = java.util.Objects.requireNonNull(told)
                 .reconciled(object.getMetadata().getLabels().get(Contract.STAMP));
+        UpdateControl<T> done = UpdateControl.noUpdate();
+        return again ? done.reschedule() : done; // without its timer: the object's next event at once
     }
 
     /** See {@link Contract#serve}. */
