@@ -149,7 +149,7 @@ final class Growth {
     }
 
     /** Keys that wait for their time. */
-    private static Map<String, Number> delayed(int keys) {
+    static Map<String, Number> delayed(int keys) {
         try (SystemRuntime runtime = SystemRuntime.create()) {
             String[] names = new String[keys];
             for (int i = 0; i < keys; i++) {

@@ -11,10 +11,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Properties;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -29,6 +31,7 @@ class GatesTest {
     private static final int OBJECTS = 6_000;
     private static final int EVENTS = 2_000;
     private static final int WARM = 200;
+    private static final int DELAYED = 100_000;
     private static final Percentage TOLERANCE = Percentage.withPercentage(5);
     private static final Map<String, String> FLAGS =
             Map.of("UseSerialGC", "true", "TieredCompilation", "true", "TieredStopAtLevel", "1");
@@ -68,6 +71,17 @@ class GatesTest {
         assertThat(bytes.heapPerObject()).satisfies(gate(resource, "heap per object"));
         assertThat(bytes.allocatedPerObject()).satisfies(gate(resource, "allocated per object"));
         assertThat(bytes.allocatedPerEvent()).satisfies(gate(resource, "allocated per event"));
+    }
+
+    @Test
+    void bytesOfADelayedKeyAreAsCommitted() {
+        assumeThat(Runtime.version().feature())
+                .as("the committed figures are those of JDK %d", JDK)
+                .isEqualTo(JDK);
+        double bytes = Objects.requireNonNull(Growth.delayed(DELAYED).get("heap_bytes"))
+                .doubleValue();
+        System.out.println("delayed key: " + bytes);
+        assertThat(bytes).satisfies(gate("delayed-key", "heap"));
     }
 
     private static java.util.function.Consumer<Double> gate(String resource, String what) {

@@ -2,7 +2,6 @@ package io.homeostat.workqueue;
 
 import io.homeostat.core.Metrics;
 import io.homeostat.core.Registration;
-import java.time.Duration;
 import java.util.List;
 
 /**
@@ -36,8 +35,8 @@ final class QueueFigures implements Registration {
         return new String[] {"name", name, "controller", name, "priority", priority == Priority.NORMAL ? "0" : "-100"};
     }
 
-    void waited(Duration waited) {
-        queueSeconds.record((double) waited.toNanos() / 1e9);
+    void waited(long nanos) {
+        queueSeconds.record((double) nanos / 1e9);
     }
 
     void worked(long nanos) {

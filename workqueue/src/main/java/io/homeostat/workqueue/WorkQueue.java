@@ -9,13 +9,7 @@ import io.homeostat.core.Registration;
 import io.homeostat.core.Stable;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.Iterator;
-import java.util.LinkedHashSet;
 import java.util.List;
-import java.util.Map;
-import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.locks.ReentrantLock;
@@ -111,8 +105,10 @@ public final class WorkQueue<K> {
     // - READY ⇔ in the ready keys of its priority, and nowhere else. DELAYED ⇒ in the heap. HELD ⇒ in held; in the
     //   heap only when a later look was asked for. again ⇒ HELD, and not in the heap.
     // - causes is present exactly when a next run is certain: READY, DELAYED, or HELD with again or in the heap.
-    // - If something is ready, or the heap has a head that no timer is armed for, a turn is scheduled or running, or
-    //   the consumer was called since. The timer is never armed later than the head is due once the turns that are
+    // - If something is ready, a turn is scheduled or running, or the consumer was called since, or polling says that
+    // it
+    //   goes on by itself. If the heap has a head that no timer is armed for, a turn is scheduled or running. The timer
+    // is never armed later than the head is due once the turns that are
     //   scheduled have run.
     // - After shutdown the heap is empty; after STOP the ready keys are too.
 
@@ -133,7 +129,7 @@ public final class WorkQueue<K> {
     private final ReentrantLock lock = new ReentrantLock();
 
     @GuardedBy("lock")
-    private final Map<K, Entry<K>> entries = new HashMap<>(); // never iterated but to check invariants
+    private final KeyTable<K> entries = new KeyTable<>();
 
     @GuardedBy("lock")
     private final ReadyKeys<K> normal = new ReadyKeys<>();
@@ -145,7 +141,7 @@ public final class WorkQueue<K> {
     private final DelayHeap<K> delayed = new DelayHeap<>();
 
     @GuardedBy("lock")
-    private final Set<Entry<K>> held = new LinkedHashSet<>(); // in the order they were handed out
+    private final EntryList<K> held = new EntryList<>(); // in the order they were handed out
 
     /** How many changes have gone since the background had its share. */
     @GuardedBy("lock")
@@ -153,6 +149,10 @@ public final class WorkQueue<K> {
 
     @GuardedBy("lock")
     private boolean turnScheduled;
+
+    /** Whether the last poll gave a key: whoever polls goes on until there is none, and need not be called before. */
+    @GuardedBy("lock")
+    private boolean polling;
 
     @GuardedBy("lock")
     private @Nullable Shutdown shutdown;
@@ -173,7 +173,8 @@ public final class WorkQueue<K> {
      * @param runtime gives time, timers and chance
      * @param lane where {@code onReady} runs; the queue never waits on it
      * @param onReady called when keys are ready to be polled and again only after it began; polls until null, or until it has
-     *     enough and will poll again by itself
+     *     enough and will poll again by itself. Once {@link #poll} has given a key, it is not called for another before {@code poll} has
+     *     given null or it threw
      */
     public WorkQueue(String name, EngineRuntime runtime, Lane lane, Runnable onReady, Config config) {
         this(name, runtime, lane, onReady, config, key -> ONE_FLOW);
@@ -225,7 +226,7 @@ public final class WorkQueue<K> {
             Entry<K> entry = entries.get(key);
             if (entry == null) {
                 entry = new Entry<>(key, itsFlow, Entry.Place.DELAYED);
-                entries.put(key, entry);
+                entries.add(entry);
             }
             entry.because(cause);
             asked = entry.place != Entry.Place.READY && !entry.again;
@@ -269,12 +270,12 @@ public final class WorkQueue<K> {
             Entry<K> entry = entries.get(key);
             if (entry == null) {
                 entry = new Entry<>(key, itsFlow, Entry.Place.DELAYED);
-                entries.put(key, entry);
+                entries.add(entry);
             }
             entry.because(cause);
             if (entry.place != Entry.Place.READY && !entry.again) {
                 entry.priority = Priority.NORMAL;
-                long due = entry.heldOff ? latest(asked, entry.notBefore) : asked;
+                long due = entry.failures == null ? asked : latest(asked, entry.failures.notBefore);
                 if (entry.heapIndex < 0 || rule == Delay.REPLACE || due - entry.dueAt < 0) {
                     turn = delay(entry, due);
                 }
@@ -299,13 +300,13 @@ public final class WorkQueue<K> {
             Entry<K> entry = entries.get(key);
             if (entry == null
                     || entry.heapIndex < 0
-                    || (entry.place == Entry.Place.DELAYED && (entry.failures > 0 || entry.heldOff))) {
+                    || (entry.place == Entry.Place.DELAYED && entry.failures != null)) {
                 return false;
             }
             delayed.remove(entry);
-            entry.causes = null;
+            entry.dropCauses();
             if (entry.place == Entry.Place.DELAYED) {
-                entries.remove(key);
+                entries.remove(entry);
             }
             check();
             return true;
@@ -334,31 +335,33 @@ public final class WorkQueue<K> {
     /** Hands out the next ready key, to be held until {@link #done} or {@link #retry}; null when none is ready. */
     public @Nullable Work<K> poll() {
         long now = runtime.nanos();
+        long waited;
         Work<K> work;
         lock.lock();
         try {
             Entry<K> entry = next();
+            polling = entry != null;
             if (entry == null) {
                 return null;
             }
+            waited = Math.max(0, now - entry.since);
+            // First what needs memory: a key that nobody got must not be held.
+            work = new Work<>(entry.key, entry.causes(), entry.failuresInARow() + 1, Duration.ofNanos(waited));
+            entry.dropCauses();
             ready(entry.priority).handedOut(entry);
-            List<Cause> causes = entry.causes == null ? List.of() : entry.causes.list();
             entry.place = Entry.Place.HELD;
             entry.heldPriority = entry.priority;
             entry.priority = Priority.BACKGROUND;
-            entry.causes = null;
-            held.add(entry);
-            entry.heldSince = now;
+            entry.since = now;
+            held.addLast(entry);
             if (forgetsHolders) {
-                entries.remove(entry.key, entry);
+                entries.remove(entry);
             }
             check();
-            Duration waited = Duration.ofNanos(Math.max(0, now - entry.readySince));
-            work = new Work<>(entry.key, causes, entry.failures + 1, waited);
         } finally {
             lock.unlock();
         }
-        figures.waited(work.waited());
+        figures.waited(waited);
         return work;
     }
 
@@ -368,20 +371,24 @@ public final class WorkQueue<K> {
      * @throws IllegalStateException when the key is not held
      */
     public void done(K key) {
-        long now = runtime.nanos();
+        QueueFigures told = figures;
+        boolean measures = told != QueueFigures.NONE; // to ask for the time is half of what this costs
+        long now = measures ? runtime.nanos() : 0;
         boolean turn;
         long worked;
         lock.lock();
         try {
             Entry<K> entry = release(key);
-            worked = now - entry.heldSince;
+            worked = now - entry.since;
             entry.startAnew();
-            turn = settle(entry, now);
+            turn = settle(entry, measures || !entry.again ? now : runtime.nanos());
             check();
         } finally {
             lock.unlock();
         }
-        figures.worked(worked);
+        if (measures) {
+            told.worked(worked);
+        }
         runTurn(turn);
     }
 
@@ -418,7 +425,7 @@ public final class WorkQueue<K> {
         lock.lock();
         try {
             Entry<K> entry = release(key);
-            worked = now - entry.heldSince;
+            worked = now - entry.since;
             if (shutdown != null) {
                 entry.startAnew();
                 if (!entry.again) {
@@ -439,22 +446,23 @@ public final class WorkQueue<K> {
 
     @GuardedBy("lock")
     private boolean retryLater(Entry<K> entry, long now, String cause, Duration atLeast, Duration atMost) {
-        if (entry.failures == 0 || now - entry.backoffEnd >= 0) {
-            entry.failures = Math.min(entry.failures, Integer.MAX_VALUE - 2) + 1;
+        Entry.Failures failures = entry.failures == null ? new Entry.Failures() : entry.failures;
+        entry.failures = failures;
+        if (failures.inARow == 0 || now - failures.backoffEnd >= 0) {
+            failures.inARow = Math.min(failures.inARow, Integer.MAX_VALUE - 2) + 1;
         }
         Duration floor = atLeast.compareTo(config.backoff.cap()) < 0 ? atLeast : config.backoff.cap();
-        long backoff = Math.min(jittered(config.backoff.delay(entry.failures, random)), atMost.toNanos());
+        long backoff = Math.min(jittered(config.backoff.delay(failures.inARow, random)), atMost.toNanos());
         long wait = Math.max(backoff, floor.toNanos());
-        entry.backoffEnd = now + wait;
-        entry.heldOff = true;
-        entry.hasServerFloor = !floor.isZero() && !floor.isNegative();
-        entry.serverFloor = now + floor.toNanos();
-        entry.notBefore = now + Math.max(Math.min(wait, config.holdOff.toNanos()), floor.toNanos());
-        long due = entry.backoffEnd;
+        failures.backoffEnd = now + wait;
+        failures.hasServerFloor = !floor.isZero() && !floor.isNegative();
+        failures.serverFloor = now + floor.toNanos();
+        failures.notBefore = now + Math.max(Math.min(wait, config.holdOff.toNanos()), floor.toNanos());
+        long due = failures.backoffEnd;
         if (entry.again) {
-            due = entry.notBefore;
+            due = failures.notBefore;
         } else if (entry.heapIndex >= 0 && entry.dueAt - due < 0) {
-            due = latest(entry.dueAt, entry.notBefore);
+            due = latest(entry.dueAt, failures.notBefore);
         }
         entry.again = false;
         entry.place = Entry.Place.DELAYED;
@@ -480,10 +488,10 @@ public final class WorkQueue<K> {
             }
             for (Entry<K> first = delayed.first(); first != null; first = delayed.first()) {
                 delayed.remove(first);
-                first.causes = null;
+                first.dropCauses();
                 dropped.add(first.key);
                 if (first.place == Entry.Place.DELAYED) {
-                    entries.remove(first.key);
+                    entries.remove(first);
                 }
             }
             check();
@@ -534,8 +542,8 @@ public final class WorkQueue<K> {
         double nanos = 0;
         lock.lock();
         try {
-            for (Entry<K> entry : held) {
-                nanos += now - entry.heldSince;
+            for (Entry<K> entry = held.first(); entry != null; entry = entry.behind) {
+                nanos += now - entry.since;
             }
         } finally {
             lock.unlock();
@@ -547,8 +555,8 @@ public final class WorkQueue<K> {
         long now = runtime.nanos();
         lock.lock();
         try {
-            Entry<K> longest = first(held);
-            return longest == null ? 0 : (now - longest.heldSince) / 1_000_000_000;
+            Entry<K> longest = held.first();
+            return longest == null ? 0 : (now - longest.since) / 1_000_000_000;
         } finally {
             lock.unlock();
         }
@@ -598,9 +606,17 @@ public final class WorkQueue<K> {
 
     /** The flow of a key that is none of ours to refuse. */
     private Object requireKey(K key, String cause) {
-        Objects.requireNonNull(key, () -> "Queue " + name + " was given null for a key, because of: " + cause);
-        return Objects.requireNonNull(
-                flow.apply(key), () -> "Queue " + name + " got null for the flow of " + key + "; give it one");
+        if (key == null) {
+            throw new NullPointerException("Queue " + name + " was given null for a key, because of: " + cause);
+        }
+        if (cause == null) {
+            throw new NullPointerException("Queue " + name + " was given null for the cause of " + key + "; say why");
+        }
+        Object itsFlow = flow.apply(key);
+        if (itsFlow == null) {
+            throw new NullPointerException("Queue " + name + " got null for the flow of " + key + "; give it one");
+        }
+        return itsFlow;
     }
 
     /** A look at {@code entry} is wanted now. */
@@ -623,8 +639,9 @@ public final class WorkQueue<K> {
             }
             case DELAYED -> {
                 entry.priority = entry.priority.moreUrgent(priority);
-                if (entry.heldOff && now - entry.notBefore < 0) {
-                    return entry.dueAt - entry.notBefore > 0 && delay(entry, entry.notBefore);
+                if (entry.failures != null && now - entry.failures.notBefore < 0) {
+                    long earliest = entry.failures.notBefore;
+                    return entry.dueAt - earliest > 0 && delay(entry, earliest);
                 }
                 delayed.remove(entry);
                 return makeReady(entry, now);
@@ -647,7 +664,7 @@ public final class WorkQueue<K> {
         if (entry.again) {
             dropped.add(entry.key);
         }
-        entries.remove(entry.key, entry);
+        entries.remove(entry);
         return shutdown != null && held.isEmpty() && scheduleTurn();
     }
 
@@ -658,16 +675,19 @@ public final class WorkQueue<K> {
             throw new IllegalStateException("Queue " + name + " was told that work on " + key
                     + " ended, but the key is not held: end each key that poll() gave exactly once");
         }
-        held.remove(forgetsHolders ? first(held) : entry);
+        Entry<K> goes = forgetsHolders ? held.first() : entry;
+        if (goes != null) {
+            held.remove(goes);
+        }
         return entry;
     }
 
     @GuardedBy("lock")
     private boolean makeReady(Entry<K> entry, long now) {
         entry.place = Entry.Place.READY;
-        entry.readySince = now;
+        entry.since = now;
         ready(entry.priority).add(entry);
-        return scheduleTurn();
+        return !polling && scheduleTurn();
     }
 
     /** Puts {@code entry} into the heap; a turn is due when it comes first there. */
@@ -697,7 +717,7 @@ public final class WorkQueue<K> {
             return fast == null ? slow : fast;
         }
         if (sinceShare >= SHARE - 1) {
-            Entry<K> aged = background.firstBefore(fast.readySince - config.ageing.toNanos());
+            Entry<K> aged = background.firstBefore(fast.since - config.ageing.toNanos());
             if (aged != null) {
                 sinceShare = 0;
                 return aged;
@@ -707,16 +727,11 @@ public final class WorkQueue<K> {
         return fast;
     }
 
-    private static <K> @Nullable Entry<K> first(Set<Entry<K>> ready) {
-        Iterator<Entry<K>> entries = ready.iterator();
-        return entries.hasNext() ? entries.next() : null;
-    }
-
     @GuardedBy("lock")
     private void dropReady(ReadyKeys<K> ready) {
         for (Entry<K> entry : ready.drain()) {
             dropped.add(entry.key);
-            entries.remove(entry.key);
+            entries.remove(entry);
         }
     }
 
@@ -775,7 +790,21 @@ public final class WorkQueue<K> {
             drained.complete(report);
         }
         if (anyReady) {
+            callConsumer();
+        }
+    }
+
+    private void callConsumer() {
+        try {
             onReady.run();
+        } catch (Throwable thrown) {
+            lock.lock();
+            try {
+                polling = false; // it may not have come to its end: the next key calls it again
+            } finally {
+                lock.unlock();
+            }
+            throw thrown;
         }
     }
 
@@ -785,7 +814,7 @@ public final class WorkQueue<K> {
             entry.again = true;
         } else {
             entry.place = Entry.Place.READY;
-            entry.readySince = now;
+            entry.since = now;
             ready(entry.priority).add(entry);
         }
     }
@@ -841,8 +870,7 @@ public final class WorkQueue<K> {
         int heldSeen = 0;
         int heapSeen = 0;
         int readySeen = 0;
-        for (Map.Entry<K, Entry<K>> live : entries.entrySet()) {
-            Entry<K> entry = live.getValue();
+        for (Entry<K> entry : entries.all()) {
             boolean inReady = ready(entry.priority).contains(entry);
             boolean inHeap = entry.heapIndex >= 0;
             boolean next = entry.place != Entry.Place.HELD || entry.again || inHeap;
@@ -852,14 +880,15 @@ public final class WorkQueue<K> {
                         case DELAYED -> !inReady && inHeap && !entry.again;
                         case HELD -> !inReady && !(inHeap && entry.again);
                     };
-            if (!placed || next != (entry.causes != null) || !live.getKey().equals(entry.key)) {
+            if (!placed || next != entry.hasCauses() || entries.get(entry.key) != entry) {
                 return false;
             }
             heldSeen += entry.place == Entry.Place.HELD ? 1 : 0;
             heapSeen += inHeap ? 1 : 0;
             readySeen += inReady ? 1 : 0;
         }
-        return heldSeen == held.size()
+        return held.valid()
+                && heldSeen == held.size()
                 && heapSeen == delayed.size()
                 && readySeen == normal.size() + background.size()
                 && delayed.valid()

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.CompletionStage;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongSupplier;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -94,6 +95,7 @@ class WorkQueueTest {
     void consumerIsCalledWhenAKeyComesAgainAfterItsWork() {
         queue.add("a", "x");
         poll();
+        assertThat(queue.poll()).isNull();
         runtime.pass(NOW);
         queue.add("a", "y");
         runtime.pass(NOW);
@@ -101,6 +103,55 @@ class WorkQueueTest {
         queue.done("a");
         runtime.pass(NOW);
         assertThat(calls).isEqualTo(before + 1);
+    }
+
+    @Test
+    void consumerThatWasGivenAKeyIsNotCalledForMoreBeforeItFoundNone() {
+        queue.add("a", "x");
+        runtime.pass(NOW);
+        assertThat(calls).isEqualTo(1);
+        poll(); // and has enough for now
+        queue.add("b", "x");
+        queue.done("a");
+        queue.add("a", "y");
+        runtime.pass(NOW);
+        assertThat(calls).as("it polls again by itself").isEqualTo(1);
+        assertThat(pollAll()).containsExactly("b", "a");
+        queue.add("c", "x");
+        runtime.pass(NOW);
+        assertThat(calls).as("it has found none meanwhile").isEqualTo(2);
+    }
+
+    @Test
+    void consumerThatThrowsInTheMiddleIsCalledForTheNextKey() {
+        List<String> polled = new ArrayList<>();
+        AtomicReference<WorkQueue<String>> itself = new AtomicReference<>();
+        WorkQueue<String> broken = new WorkQueue<>(
+                "test",
+                runtime,
+                runtime,
+                () -> {
+                    polled.add(Objects.requireNonNull(
+                                    Objects.requireNonNull(itself.get()).poll())
+                            .key());
+                    throw new IllegalStateException("no thread for " + polled);
+                },
+                WorkQueue.Config.DEFAULT);
+        itself.set(broken);
+        broken.add("a", "x");
+        broken.add("b", "x");
+        assertThatThrownBy(() -> runtime.pass(NOW)).hasMessageContaining("[a]");
+        assertThat(polled).containsExactly("a");
+        broken.add("c", "x");
+        assertThatThrownBy(() -> runtime.pass(NOW)).hasMessageContaining("[a, b]");
+    }
+
+    @Test
+    @SuppressWarnings("NullAway") // callers without the checker
+    void lookWithoutACauseIsRefusedAndLeavesNothingBehind() {
+        assertThatThrownBy(() -> queue.add("a", null)).hasMessageContaining("cause of a");
+        assertThatThrownBy(() -> queue.addAfter("a", SECOND, null)).hasMessageContaining("cause of a");
+        assertThat(queue).hasToString("WorkQueue test (0 ready, 0 delayed, 0 held)");
     }
 
     @Test
