@@ -27,8 +27,9 @@ import org.junit.jupiter.api.Test;
  * verify}.
  *
  * <p>{@code -Dhomeostat.soak.seeds} (200) says how many seeds, {@code -Dhomeostat.soak.from} (1) the first of them, {@code
- * -Dhomeostat.soak.minutes} (240) when no more are begun. Each failure prints the plan that replays it. Of 200 runs one may not be
- * played: its rules struck less often than its scenario wants, and the cache caught up all the same.
+ * -Dhomeostat.soak.minutes} (240) when no more are begun, {@code -Dhomeostat.fire.at-once} (6) how many run at a time. Each failure
+ * prints the plan that replays it. Of 200 runs one may not be played: its rules struck less often than its scenario wants, and the
+ * cache caught up all the same.
  */
 @Tag("soak")
 class CacheUnderFireSoakTest {
