@@ -257,6 +257,9 @@ public final class ClusterConnection {
                     : "default";
             String source = "the pod's service account";
             String proxy = proxy(endpoint, environment);
+            if (!proxy.isEmpty()) {
+                requireKnownBehindAProxy(source, endpoint);
+            }
             return new ClusterConnection(
                     source,
                     endpoint.name(),
@@ -439,9 +442,9 @@ public final class ClusterConnection {
         } else if (endpoint.host().contains("%")) {
             trouble = "an address with a zone, which means something on this machine only. Use another address";
         } else if (URI.create(endpoint.name()).getHost() == null) {
-            trouble =
-                    "a server whose name the HTTP client used there takes for none (an underscore in it, say). Use another"
-                            + " name that the certificate is for";
+            trouble = "the server " + endpoint.name()
+                    + ", whose name the HTTP client used there takes for none (an underscore in it, say). Use"
+                    + " another name that the certificate is for";
         }
         if (trouble != null) {
             throw new Unusable(

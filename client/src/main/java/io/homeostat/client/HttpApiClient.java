@@ -302,7 +302,12 @@ final class HttpApiClient implements ApiClient {
      */
     CompletionStage<byte[]> review(ResourceType<?> type, String namespace, byte[] json) {
         String request = "create " + type + (namespace.isEmpty() ? "" : " in " + ResourcePath.printable(namespace));
-        return ask(request, () -> sent("POST", ResourcePath.review(request, type, namespace), JSON, json));
+        return ask(
+                request,
+                null,
+                () -> sent("POST", ResourcePath.review(request, type, namespace), JSON, json),
+                HttpAnswer::body,
+                refused -> noteUnserved(type, "", refused));
     }
 
     private CompletionStage<RawObject> write(Write write, CallMaker call) {

@@ -34,7 +34,7 @@ import org.jspecify.annotations.Nullable;
  *                 ┌─ known, has it, younger than 10 min ─────────────────► told
  *   question ─────┼─ known, lacks it (or not served), younger than 5 s ──► told that it is not served
  *                 ├─ could not be read in the last 5 s ──────────────────► told what was known, else failed as then
- *                 ├─ nothing known of its root ──► read /api or /apis ───► question
+ *                 ├─ nothing known of its root ──► read /api or /apis, if not refused in the last 5 s ───► question
  *                 └─ else ──► read the document of that group and version ─┬─ answered, or 404 ──► told
  *                                                                          └─ failed ──► told what was known, else failed
  * </pre>
@@ -64,6 +64,10 @@ final class RestMapper implements Discovery {
 
     @GuardedBy("lock")
     private final Set<String> roots = new HashSet<>(); // that were read, or will not be shown
+
+    @GuardedBy("lock")
+    private final Map<String, Trouble> rootTroubles =
+            new HashMap<>(); // what answers said instead of a root; there are two
 
     @GuardedBy("lock")
     private final Set<String> unavailable = new TreeSet<>();
@@ -376,9 +380,18 @@ final class RestMapper implements Discovery {
         }
     }
 
-    /** Of a server that does not show its root each group version is asked for by itself. */
+    /** Of a server that does not show its root, or cannot just now, each group version is asked for by itself. */
     private CompletionStage<Optional<ApiException>> readRoot(String group) {
         String target = root(group);
+        lock.lock();
+        try {
+            Trouble last = rootTroubles.get(target);
+            if (last != null && isWithin(MISSED, last.asked())) {
+                return CompletableFuture.completedFuture(Optional.of(last.cause()));
+            }
+        } finally {
+            lock.unlock();
+        }
         return once(
                 target,
                 DiscoveryDocuments.ACCEPT_ROOT,
@@ -395,6 +408,7 @@ final class RestMapper implements Discovery {
                     lock.lock();
                     try {
                         roots.add(target);
+                        rootTroubles.remove(target);
                         able.forEach(unavailable::remove);
                         unavailable.addAll(unable);
                     } finally {
@@ -402,15 +416,18 @@ final class RestMapper implements Discovery {
                     }
                 },
                 (failure, asked) -> {
-                    if (failure instanceof ApiException.Forbidden
-                            || failure instanceof ApiException.NotFound
-                            || failure instanceof ApiException.Malformed) {
-                        lock.lock();
-                        try {
-                            roots.add(target); // it will not be another time
-                        } finally {
-                            lock.unlock();
+                    lock.lock();
+                    try {
+                        if (!(failure instanceof ApiException.Unreachable)) { // who is back may be asked at once
+                            rootTroubles.put(target, new Trouble(failure, asked));
                         }
+                        if (failure instanceof ApiException.Forbidden
+                                || failure instanceof ApiException.NotFound
+                                || failure instanceof ApiException.Malformed) {
+                            roots.add(target); // it will not be another time
+                        }
+                    } finally {
+                        lock.unlock();
                     }
                     return Optional.of(failure);
                 });

@@ -248,6 +248,7 @@ class ClusterConnectionTest {
         assertThatThrownBy(() -> ClusterConnection.fromKubeconfig(file))
                 .isInstanceOf(ClusterConnection.Unusable.class)
                 .hasMessageContaining(trouble)
+                .hasMessageContaining("proxy-url")
                 .hasMessageContaining("NO_PROXY");
     }
 
@@ -404,7 +405,9 @@ class ClusterConnectionTest {
         assertThatThrownBy(
                         () -> ClusterConnection.kubeconfig(java.util.List.of(file), "", Map.of("HTTPS_PROXY", PROXY)))
                 .isInstanceOf(ClusterConnection.Unusable.class)
-                .hasMessageContaining("tls-server-name");
+                .hasMessageContaining("tls-server-name")
+                .hasMessageContaining("HTTPS_PROXY")
+                .hasMessageContaining("NO_PROXY");
         assertThat(ClusterConnection.kubeconfig(
                                 java.util.List.of(file), "", Map.of("HTTPS_PROXY", PROXY, "NO_PROXY", "10.0.0.0/8"))
                         .serverUrl())

@@ -2,6 +2,7 @@ package io.homeostat.client;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fabric8.kubernetes.api.model.authorization.v1.SelfSubjectAccessReview;
 import io.homeostat.core.HttpCall;
 import io.homeostat.core.TransportException;
 import io.homeostat.virtualruntime.VirtualProcess;
@@ -324,6 +325,34 @@ class RestMapperTest {
     }
 
     @Test
+    void reviewThatIsNotServedIsNotToldFromMemory() {
+        documents.put(
+                "/apis",
+                """
+                {"kind":"APIGroupDiscoveryList","apiVersion":"apidiscovery.k8s.io/v2","items":[
+                {"metadata":{"name":"authorization.k8s.io"},"versions":[{"version":"v1","freshness":"Current","resources":[
+                  {"resource":"selfsubjectaccessreviews","responseKind":{"kind":"SelfSubjectAccessReview"},"scope":"Cluster"}]}]}]}""");
+        assertThat(plural("authorization.k8s.io", "v1", "SelfSubjectAccessReview"))
+                .isEqualTo("selfsubjectaccessreviews");
+        documents.put("/apis/authorization.k8s.io/v1", list());
+        asked();
+        List<Throwable> failures = new ArrayList<>();
+        process.start("caller", () -> {
+            try {
+                client.blocking().create(new SelfSubjectAccessReview());
+            } catch (ApiException.NotFound e) {
+                failures.add(e);
+            }
+        });
+        world.runUntil(() -> !failures.isEmpty(), Duration.ofMinutes(1));
+        asked();
+
+        assertThat(plural("authorization.k8s.io", "v1", "SelfSubjectAccessReview"))
+                .isEqualTo("-");
+        assertThat(asked()).containsExactly("/apis/authorization.k8s.io/v1");
+    }
+
+    @Test
     void typeThatWasDeniedIsNotToldFromMemoryWhileTheServerCannotSay() {
         documents.put("/apis", AGGREGATED);
         ResourceType<?> old = done(discovery.find("example.com", "v1", "Old")).orElseThrow();
@@ -423,6 +452,30 @@ class RestMapperTest {
         assertThat(plural("example.com", "v2", "Unknown")).isEqualTo("unknowns");
         assertThat(plural("never.example.com", "v1", "Thing")).isEqualTo("-");
         assertThat(asked()).containsExactly("/apis/example.com/v2", "/apis/never.example.com/v1");
+    }
+
+    @Test
+    void rootThatCannotBeReadIsAskedForOnceInFiveSeconds() {
+        broken.add("/apis");
+        broken.add("/api");
+        documents.put("/apis/apps/v1", list("Deployment"));
+        documents.put("/api/v1", list("Pod"));
+
+        assertThat(plural("apps", "v1", "Deployment")).isEqualTo("deployments");
+        for (int i = 0; i < 10; i++) {
+            assertThat(plural("g" + i + ".example.com", "v1", "Part")).isEqualTo("-");
+            assertThat(preferred("h" + i + ".example.com", "Part")).isEqualTo("-");
+            assertThat(preferred("", "Pod")).isEqualTo("pods/v1");
+        }
+        assertThat(asked())
+                .filteredOn(target -> target.equals("/apis") || target.equals("/api"))
+                .containsExactly("/apis", "/api");
+
+        broken.clear();
+        documents.put("/apis", AGGREGATED);
+        later(Duration.ofSeconds(5));
+        assertThat(plural("example.com", "v1", "Old")).isEqualTo("olds");
+        assertThat(asked()).containsExactly("/apis");
     }
 
     @Test
