@@ -397,7 +397,7 @@ def versions(here):
 def write(here, measured):
     plots = here / "plots"
     plots.mkdir(exist_ok=True)
-    for old in plots.glob("*.svg"):
+    for old in [*plots.glob("*-jdk*.svg"), *plots.glob("growth-*.svg")]:  # others are not of these runs
         old.unlink()
     out = ["# Results", "",
            "Written by `benchmarks/run`; how it measures, and how to repeat it, is in [README.md](README.md). Medians, with the range in brackets.", "",
