@@ -114,12 +114,11 @@ final class SerialLane implements Lane, Runnable {
     @Override
     public void run() {
         Thread me = Thread.currentThread();
-        String threadName = kind == Kind.BLOCKING ? me.getName() : name;
         thread = me;
         boolean budgetUsed = false;
         try {
-            if (kind == Kind.BLOCKING) {
-                me.setName(name);
+            if (kind == Kind.BLOCKING && !me.getName().equals(name)) {
+                me.setName(name); // it costs a call of the system; whoever lent the thread takes the name back
             }
             budgetUsed = turn();
         } finally { // whatever happened, the lane can be scheduled again
@@ -131,9 +130,6 @@ final class SerialLane implements Lane, Runnable {
                 if (!queue.isEmpty()) {
                     schedule();
                 }
-            }
-            if (kind == Kind.BLOCKING) {
-                me.setName(threadName);
             }
         }
     }
@@ -185,11 +181,15 @@ final class SerialLane implements Lane, Runnable {
         try {
             pool.execute(this);
         } catch (Throwable noThread) {
-            // The pool has shut down, which closed this lane as well; or the system has no thread to give.
-            scheduled.set(false);
-            if (!isClosed()) {
-                runtime.noThreadFor(this, noThread);
-            }
+            noThread(noThread);
+        }
+    }
+
+    /** The pool has shut down, which closed this lane as well; or the system has no thread to give. {@link #scheduled} is ours. */
+    void noThread(Throwable why) {
+        scheduled.set(false);
+        if (!isClosed()) {
+            runtime.noThreadFor(this, why);
         }
     }
 

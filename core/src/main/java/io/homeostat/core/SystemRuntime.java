@@ -38,7 +38,8 @@ import org.slf4j.LoggerFactory;
  * <ul>
  *   <li>Engine lanes share one thread per processor, and at least two.
  *   <li>User lanes and tasks share a pool that grows without limit; a thread serves one of them at a time, carries its name
- *       meanwhile, and ends after 30 idle seconds. A user lane holds a thread only while it has work. Tasks run on virtual threads
+ *       meanwhile, and ends after 30 idle seconds. A user lane holds a thread only while it has work; a thread that has done with one
+ *       goes on with another that waits. Tasks run on virtual threads
  *       instead when {@link Builder#tasksOnVirtualThreads} was asked for.
  *   <li>Each dedicated lane keeps a thread of its own until it is closed.
  *   <li>One thread waits for timers; it only hands work to lanes.
@@ -61,6 +62,7 @@ public final class SystemRuntime implements EngineRuntime {
     private final Timers timers = new Timers(this);
     private final ThreadPoolExecutor engine;
     private final ThreadPoolExecutor workers;
+    private final LaneThreads laneThreads;
     private final Thread timerThread;
     private final Set<ExecutorService> dedicated = ConcurrentHashMap.newKeySet();
     private final Set<SystemTask> tasks = ConcurrentHashMap.newKeySet();
@@ -82,6 +84,7 @@ public final class SystemRuntime implements EngineRuntime {
                 TimeUnit.SECONDS,
                 new SynchronousQueue<>(),
                 work -> thread("worker", false, work));
+        this.laneThreads = new LaneThreads(workers);
         this.timerThread = thread("timers", false, timers);
         timerThread.start();
     }
@@ -146,7 +149,7 @@ public final class SystemRuntime implements EngineRuntime {
 
     @Override
     public Lane userLane(String name) {
-        return new SerialLane(this, Objects.requireNonNull(name, "name"), SerialLane.Kind.BLOCKING, workers);
+        return new SerialLane(this, Objects.requireNonNull(name, "name"), SerialLane.Kind.BLOCKING, laneThreads);
     }
 
     @Override
@@ -363,7 +366,7 @@ public final class SystemRuntime implements EngineRuntime {
     void closed(SerialLane lane) {
         timers.removeAll(lane);
         Executor pool = lane.pool();
-        if (pool != engine && pool != workers && pool instanceof ExecutorService own) {
+        if (pool != engine && pool instanceof ExecutorService own) {
             own.shutdown(); // does not interrupt running work
             dedicated.remove(own);
         }

@@ -2,6 +2,7 @@ package io.homeostat.core;
 
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jetbrains.lincheck.Lincheck;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -39,6 +40,38 @@ class SerialLaneInterleavingsTest {
         }
         if (!List.of("abc", "acb", "cab").contains(done.toString())) {
             throw new AssertionError("a, b and c were added, b after a, and these were run: " + done);
+        }
+    }
+
+    @Test
+    void laneThatWaitsIsTakenByAThreadThatComesOrGoesOn() {
+        try (SystemRuntime runtime = SystemRuntime.create()) {
+            Lincheck.runConcurrentTest(INTERLEAVINGS, () -> twoLanes(runtime));
+        }
+    }
+
+    private static void twoLanes(SystemRuntime runtime) {
+        ConcurrentLinkedQueue<Thread> pool = new ConcurrentLinkedQueue<>();
+        LaneThreads threads = new LaneThreads(work -> {
+            Thread thread = new Thread(work);
+            pool.add(thread);
+            thread.start();
+        });
+        SerialLane one = new SerialLane(runtime, "one", SerialLane.Kind.BLOCKING, threads);
+        SerialLane two = new SerialLane(runtime, "two", SerialLane.Kind.BLOCKING, threads);
+        AtomicInteger ran = new AtomicInteger();
+        Thread other = new Thread(() -> {
+            one.execute(ran::incrementAndGet);
+            two.execute(ran::incrementAndGet);
+        });
+        other.start();
+        two.execute(ran::incrementAndGet);
+        join(other);
+        for (Thread thread = pool.poll(); thread != null; thread = pool.poll()) {
+            join(thread);
+        }
+        if (ran.get() != 3) {
+            throw new AssertionError("3 pieces of work were added, and these many were run: " + ran);
         }
     }
 

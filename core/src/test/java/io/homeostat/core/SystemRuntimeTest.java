@@ -13,6 +13,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -202,6 +203,61 @@ final class SystemRuntimeTest {
                     Thread.onSpinWait();
                 }
             }
+        }
+    }
+
+    @Test
+    void userLanesThatBlockHoldUpNoOtherHoweverManyTheyAre() {
+        int many = 100;
+        for (int round = 0; round < 5; round++) {
+            CountDownLatch begun = new CountDownLatch(many);
+            CountDownLatch ended = new CountDownLatch(many);
+            for (int i = 0; i < many; i++) {
+                runtime.userLane("user " + i).execute(() -> {
+                    begun.countDown();
+                    await(begun); // each needs all the others to have begun
+                    ended.countDown();
+                });
+            }
+            await(ended);
+        }
+    }
+
+    @Test
+    void userLanesThatWereDeniedAThreadAreServedWhenThereIsOne() {
+        AtomicInteger denied = new AtomicInteger();
+        LaneThreads threads = new LaneThreads(work -> {
+            if (denied.getAndIncrement() < 3) {
+                throw new OutOfMemoryError("unable to create native thread (in a test)");
+            }
+            new Thread(work, "given").start();
+        });
+        CountDownLatch ran = new CountDownLatch(10);
+        for (int i = 0; i < 10; i++) {
+            new SerialLane(runtime, "user " + i, SerialLane.Kind.BLOCKING, threads).execute(ran::countDown);
+        }
+        await(ran);
+        assertThat(denied).hasValueGreaterThan(3);
+    }
+
+    @Test
+    void threadThatServedAUserLaneGivesItsNameBack() {
+        List<String> names = new CopyOnWriteArrayList<>();
+        LaneThreads threads = new LaneThreads(work -> {
+            names.add(Thread.currentThread().getName());
+            work.run();
+            names.add(Thread.currentThread().getName());
+        });
+        new SerialLane(runtime, "user", SerialLane.Kind.BLOCKING, threads)
+                .execute(() -> names.add(Thread.currentThread().getName()));
+        assertThat(names).containsExactly(names.get(0), "user", names.get(0));
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            assertThat(latch.await(SOON.toNanos(), TimeUnit.NANOSECONDS)).isTrue();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException("Interrupted while lanes work", e);
         }
     }
 

@@ -91,6 +91,7 @@ final class Architecture {
         edges.put("core.SystemRuntime", "is the source of real threads, time and chance");
         edges.put("core.SystemTask", "part of SystemRuntime: a task is a thread");
         edges.put("core.SerialLane", "part of SystemRuntime: lanes run on its threads");
+        edges.put("core.LaneThreads", "part of SystemRuntime: gives lanes its threads");
         edges.put("core.Timers", "part of SystemRuntime: one thread waits for the next timer");
         edges.put("core.VirtualThreads", "part of SystemRuntime: finds Thread.ofVirtual by reflection");
         edges.put(
