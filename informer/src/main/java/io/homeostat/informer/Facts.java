@@ -10,7 +10,7 @@ import java.util.List;
  *
  * <p>Sorted by hashes, as nobody asks for a range of values: on the way down the tree numbers are compared that stand in the facts
  * themselves, where each text would be three references away. <b>Order.</b> None: readers sort the keys they find. <b>Threads.</b> Any.
- * <b>Memory.</b> 32 bytes a fact, and 5 to 7 of structure. <b>Failure.</b> None.
+ * <b>Memory.</b> 32 bytes a fact, and 5 to 7 of structure; a text once, however many have it. <b>Failure.</b> None.
  */
 final class Facts {
     /** No facts. */
@@ -20,9 +20,33 @@ final class Facts {
     private static final ObjectKey LEAST = ObjectKey.clusterScoped("\0");
 
     /** One value of one key. */
-    record Fact(int valueHash, int keyHash, String value, ObjectKey key) {
+    static final class Fact implements IndexTable.Known {
+        private final int valueHash;
+        private final int keyHash;
+        private final ObjectKey key;
+        // Confined to whoever made the fact until a state that holds it is published, and not changed then. On its way
+        // into the tree a fact takes over the text of an equal value that it meets: functions make texts anew each time.
+        private String value;
+        private boolean coming; // as value
+
+        private Fact(int valueHash, int keyHash, String value, ObjectKey key) {
+            this.valueHash = valueHash;
+            this.keyHash = keyHash;
+            this.value = value;
+            this.key = key;
+        }
+
         static Fact of(String value, ObjectKey key) {
             return new Fact(value.hashCode(), key.hashCode(), value, key);
+        }
+
+        String value() {
+            return value;
+        }
+
+        @Override
+        public ObjectKey key() {
+            return key;
         }
     }
 
@@ -40,10 +64,23 @@ final class Facts {
             if (!left.value.equals(right.value)) {
                 return left.value.compareTo(right.value);
             }
+            share(left, right);
             if (left.keyHash != right.keyHash) {
                 return left.keyHash < right.keyHash ? -1 : 1;
             }
             return left.key.compareTo(right.key);
+        }
+    }
+
+    @SuppressWarnings("ReferenceEquality") // the same text is wanted, not an equal one
+    private static void share(Fact left, Fact right) {
+        if (left.value == right.value) {
+            return;
+        }
+        if (left.coming) {
+            left.value = right.value;
+        } else if (right.coming) {
+            right.value = left.value;
         }
     }
 
@@ -53,8 +90,12 @@ final class Facts {
         this.facts = facts;
     }
 
+    /** With a fact that is in no tree yet. */
     Facts with(Fact fact) {
-        return new Facts(facts.with(fact));
+        fact.coming = true;
+        SortedTree<Fact, Fact> more = facts.with(fact);
+        fact.coming = false;
+        return new Facts(more);
     }
 
     /** Without that fact; these very facts when it is none of them. */

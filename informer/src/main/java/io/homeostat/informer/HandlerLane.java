@@ -257,7 +257,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     @GuardedBy("lock")
     private void bound(Waiting latest) {
         if (latest.seen != null || latest.present) {
-            vanished.remove(latest.key);
+            stays(latest.key);
             return;
         }
         if (!vanished.add(latest.key) || vanished.size() <= VANISHED) {
@@ -267,9 +267,16 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         vanished.remove(oldest);
         Waiting untoldOf = waiting.get(oldest);
         if (untoldOf != null) {
-            latest.second.absorb(untoldOf.second);
+            latest.later().absorb(untoldOf.later());
             waiting.remove(oldest);
             untold -= untoldOf.initial ? 1 : 0;
+        }
+    }
+
+    @GuardedBy("lock")
+    private void stays(ObjectKey key) {
+        if (!vanished.isEmpty()) {
+            vanished.remove(key);
         }
     }
 
@@ -380,7 +387,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             if (!closed && oldest.hasNext()) {
                 Waiting next = oldest.next();
                 oldest.remove();
-                vanished.remove(next.key);
+                stays(next.key);
                 return next;
             }
             running = false;
@@ -395,6 +402,9 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     }
 
     private void settle(Waiting told) {
+        if (!told.initial && synced.isDone()) {
+            return;
+        }
         boolean complete;
         lock.lock();
         try {
@@ -434,30 +444,22 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
 
     private void tell(Waiting step, Attached<T> to) {
         RawObject seen = step.seen;
-        RawObject first = step.first.last;
-        RawObject second = step.second.last;
+        RawObject first = step.first == null ? null : step.first.last;
+        RawObject second = step.second == null ? null : step.second.last;
         if (seen != null && first != null && !step.gone) {
-            call(
-                    "onUpdate",
-                    first,
-                    to,
-                    () -> to.handler.onUpdate(to.cached(seen), to.cached(first), merged(to, seen, step.first)));
+            call(Step.UPDATE, first, to, seen, step.first(), Phase.LATER);
             return;
         }
         if (seen != null && first != null) {
-            Versions all = step.present || second == null ? step.first : step.first.and(step.second);
+            Versions all =
+                    step.present || second == null ? step.first() : step.first().and(step.later());
             // A delete shows the last state only: what the handler saw before, if that is another, counts as in
             // between.
             Versions told = seen.resourceVersion().equals(first.resourceVersion()) ? all : all.after(seen);
-            RawObject tombstone = showsSeen ? seen : first;
             if (addsFirst && second != null && step.present) {
-                call(
-                        "onAdd",
-                        second,
-                        to,
-                        () -> to.handler.onAdd(to.cached(second), Phase.LATER, merged(to, null, step.second)));
+                call(Step.ADD, second, to, null, step.later(), Phase.LATER);
             }
-            call("onDelete", first, to, () -> to.handler.onDelete(to.cached(tombstone), merged(to, seen, told)));
+            call(Step.DELETE, showsSeen ? seen : first, to, seen, told, Phase.LATER);
         }
         if (second == null
                 || closed
@@ -465,23 +467,48 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 || (seen != null && (!step.present || behind(step) == null))) {
             return;
         }
-        Phase phase = step.initial ? Phase.INITIAL : Phase.LATER;
-        call("onAdd", second, to, () -> to.handler.onAdd(to.cached(second), phase, merged(to, null, step.second)));
+        call(Step.ADD, second, to, null, step.later(), step.initial ? Phase.INITIAL : Phase.LATER);
         if (!step.present && !closed) {
-            call("onDelete", second, to, () -> to.handler.onDelete(to.cached(second), merged(to, null, step.second)));
+            call(Step.DELETE, second, to, null, step.later(), Phase.LATER);
         }
     }
 
-    private void call(String method, RawObject object, Attached<T> to, Runnable call) {
+    /** What a handler is told. */
+    private enum Step {
+        ADD("onAdd"),
+        UPDATE("onUpdate"),
+        DELETE("onDelete");
+
+        final String method;
+
+        Step(String method) {
+            this.method = method;
+        }
+    }
+
+    /**
+     * Tells the handler.
+     *
+     * @param object the latest, or the last of what is gone
+     * @param seen what the handler saw before; null for nothing
+     */
+    private void call(
+            Step step, RawObject object, Attached<T> to, @Nullable RawObject seen, Versions versions, Phase phase) {
         // A process that has crashed in a simulation ends here, where it asks for the time, not in user code.
-        calling = new Call(method, object.key(), runtime.nanos());
+        calling = new Call(step.method, object.key(), runtime.nanos());
         try {
-            call.run();
+            if (step == Step.ADD) {
+                to.handler.onAdd(to.cached(object), phase, merged(to, seen, versions));
+            } else if (step == Step.UPDATE && seen != null) {
+                to.handler.onUpdate(to.cached(seen), to.cached(object), merged(to, seen, versions));
+            } else {
+                to.handler.onDelete(to.cached(object), merged(to, seen, versions));
+            }
         } catch (Throwable problem) {
             if (problem instanceof VirtualMachineError && !(problem instanceof StackOverflowError)) {
                 throw problem;
             }
-            report(method, object, to, problem);
+            report(step.method, object, to, problem);
             ended |= endsAtThrow;
         } finally {
             calling = null;
@@ -506,6 +533,9 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
             LinkedHashSet<OwnerRef> last = new LinkedHashSet<>(versions.last.owners());
             return new Merged<>(versions.count, last, List.of(), Merged.Completeness.ALL);
         }
+        if (versions.isOne()) {
+            return versions.last == null ? alone(Set.of()) : alone(owners(from, versions.last));
+        }
         LinkedHashSet<OwnerRef> owners = new LinkedHashSet<>();
         if (from != null) {
             owners.addAll(from.owners());
@@ -521,6 +551,25 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 Collections.unmodifiableSet(owners),
                 Collections.unmodifiableList(between),
                 versions.dropped ? Merged.Completeness.SOME : Merged.Completeness.ALL);
+    }
+
+    /** One version that nothing was merged into; most are, and few objects have owners that change. */
+    private static <T extends HasMetadata> Merged<T> alone(Set<OwnerRef> owners) {
+        return new Merged<>(1, owners, List.of(), Merged.Completeness.ALL);
+    }
+
+    private static Set<OwnerRef> owners(@Nullable RawObject from, RawObject to) {
+        List<OwnerRef> owners = to.owners();
+        boolean same = from == null || from.owners().equals(owners);
+        if (same && owners.size() <= 1) {
+            return owners.isEmpty() ? Set.of() : Collections.singleton(owners.get(0));
+        }
+        LinkedHashSet<OwnerRef> all = new LinkedHashSet<>();
+        if (from != null) {
+            all.addAll(from.owners());
+        }
+        all.addAll(owners);
+        return Collections.unmodifiableSet(all);
     }
 
     @Override
@@ -550,10 +599,10 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         final ObjectKey key;
         final @Nullable RawObject seen;
         final boolean initial;
-        /** The versions of the UID that the handler saw, since it saw it. */
-        final Versions first = new Versions();
-        /** The versions of all later UIDs. */
-        final Versions second;
+        /** The versions of the UID that the handler saw, since it saw it; null for none. */
+        private @Nullable Versions first;
+        /** The versions of all later UIDs; null for none. */
+        private @Nullable Versions second;
         /** Whether the UID that the handler saw is gone. */
         boolean gone;
         /** Whether there is an object now. */
@@ -567,12 +616,11 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 seen = deleted.before();
             } else if (change instanceof Change.Passed passed && passed.now() != null) {
                 seen = passed.now();
-                first.add(passed.now());
+                first().add(passed.now());
             } else {
                 seen = null;
             }
             this.initial = initial && seen == null;
-            this.second = new Versions();
             fold(change);
         }
 
@@ -586,11 +634,25 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
 
         /** What is left when the end of the UID that the handler saw has been told. */
         Waiting rest() {
-            return new Waiting(key, second, present);
+            return new Waiting(key, later(), present);
+        }
+
+        Versions first() {
+            if (first == null) {
+                first = new Versions();
+            }
+            return first;
+        }
+
+        Versions later() {
+            if (second == null) {
+                second = new Versions();
+            }
+            return second;
         }
 
         void fold(Change change) {
-            Versions versions = seen != null && !gone ? first : second;
+            Versions versions = seen != null && !gone ? first() : later();
             if (change instanceof Change.Added added) {
                 versions.add(added.after());
                 present = true;
@@ -622,6 +684,11 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
         List<RawObject> between = List.of();
         // Owners of versions that are not kept in between.
         private Set<OwnerRef> others = Set.of();
+
+        /** Whether nothing was merged. */
+        boolean isOne() {
+            return count == 1 && !dropped && between.isEmpty() && others.isEmpty();
+        }
 
         void add(RawObject version) {
             if (last != null) {

@@ -39,8 +39,14 @@ final class IndexTable {
     /** A key that could not be indexed. */
     record Failed(ObjectKey key, String problem) {}
 
-    /** The remembered values of a key: two or more. What has one value is remembered by its {@link Facts.Fact}. */
-    private record Several(ObjectKey key, List<String> values) {}
+    /** The remembered values of a key. */
+    sealed interface Known permits Several, Facts.Fact {
+        /** Of which key. */
+        ObjectKey key();
+    }
+
+    /** Two or more. What has one value is remembered by its {@link Facts.Fact}. */
+    record Several(ObjectKey key, List<String> values) implements Known {}
 
     /** How an entry is indexed: the index as one hold sees it. */
     interface Function {
@@ -53,10 +59,10 @@ final class IndexTable {
         }
     }
 
-    private static final SortedTree.Order<ObjectKey, Record> BY_KEY = new SortedTree.Order<>() {
+    private static final SortedTree.Order<ObjectKey, Known> BY_KEY = new SortedTree.Order<>() {
         @Override
-        public ObjectKey keyOf(Record known) {
-            return known instanceof Several several ? several.key : ((Facts.Fact) known).key();
+        public ObjectKey keyOf(Known known) {
+            return known.key();
         }
 
         @Override
@@ -80,14 +86,14 @@ final class IndexTable {
     private final Object index;
     private final Function function;
     private final Facts facts;
-    private final SortedTree<ObjectKey, Record> known;
+    private final SortedTree<ObjectKey, Known> known;
     private final SortedTree<ObjectKey, Failed> failed;
 
     private IndexTable(
             Object index,
             Function function,
             Facts facts,
-            SortedTree<ObjectKey, Record> known,
+            SortedTree<ObjectKey, Known> known,
             SortedTree<ObjectKey, Failed> failed) {
         this.index = index;
         this.function = function;
@@ -183,7 +189,7 @@ final class IndexTable {
         if (!function.remembered()) {
             return function.of(entry);
         }
-        Record values = known.get(entry.key());
+        Known values = known.get(entry.key());
         if (values == null) {
             Failed reason = failed.isEmpty() ? null : failed.get(entry.key());
             return reason == null ? Found.NOTHING : Found.failed(reason.problem);
@@ -217,7 +223,7 @@ final class IndexTable {
         return new IndexTable(index, function, next, remembered(key, now.values, last), failed(key, now));
     }
 
-    private SortedTree<ObjectKey, Record> remembered(ObjectKey key, List<String> values, Facts.@Nullable Fact fact) {
+    private SortedTree<ObjectKey, Known> remembered(ObjectKey key, List<String> values, Facts.@Nullable Fact fact) {
         if (!function.remembered()) {
             return known;
         } else if (values.isEmpty()) {

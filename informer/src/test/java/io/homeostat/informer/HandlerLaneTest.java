@@ -88,6 +88,32 @@ class HandlerLaneTest {
     }
 
     @Test
+    void anUpdateShowsTheOwnersItTookAwayTooAndNobodyCanChangeThem() {
+        Recording recording = new Recording();
+        HandlerLane<ConfigMap> lane = lane(recording);
+        TestObject two = a.at(12).ownedBy("o2", "o3");
+        TestObject none = a.at(13).ownedBy();
+        List<Change> changes = List.of(
+                new Change.Added(a),
+                new Change.Updated(a, two),
+                new Change.Updated(two, two),
+                new Change.Updated(two, none),
+                new Change.Updated(none, none));
+        for (Change change : changes) {
+            lane.offer(List.of(change), Phase.LATER);
+            settle();
+        }
+        assertThat(recording.merges)
+                .extracting(merged ->
+                        merged.owners().stream().map(OwnerRef::uid).sorted().toList())
+                .containsExactly(
+                        List.of("o1"), List.of("o1", "o2", "o3"), List.of("o2", "o3"), List.of("o2", "o3"), List.of());
+        assertThat(recording.merges)
+                .allSatisfy(merged -> assertThatThrownBy(() -> merged.owners().clear())
+                        .isInstanceOf(UnsupportedOperationException.class));
+    }
+
+    @Test
     void aSlowHandlerGetsTheLatestAndTheOwnersOfAllVersions() {
         Recording recording = stuck();
         HandlerLane<ConfigMap> lane = lane(recording);

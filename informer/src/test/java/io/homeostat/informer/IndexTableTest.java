@@ -6,8 +6,11 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -47,6 +50,38 @@ class IndexTableTest {
 
     private static IndexTable empty() {
         return IndexTable.empty("test", IndexTableTest::byLabel);
+    }
+
+    @Test
+    void equalValuesShareOneTextHoweverOftenAFunctionMakesIt() {
+        Facts facts = Facts.NONE;
+        List<Facts.Fact> added = new ArrayList<>();
+        SplittableRandom random = new SplittableRandom(7);
+        for (int i = 0; i < 5_000; i++) {
+            Facts.Fact fact = Facts.Fact.of(
+                    "value " + random.nextInt(20),
+                    TestObject.of("x" + i, "u" + i, 1).key());
+            facts = facts.with(fact);
+            added.add(fact);
+            if (i % 3 == 0) {
+                Facts.Fact gone = added.remove(random.nextInt(added.size()));
+                facts = facts.without(
+                        Facts.Fact.of(String.copyValueOf(gone.value().toCharArray()), gone.key()));
+            }
+        }
+        Set<String> texts = Collections.newSetFromMap(new IdentityHashMap<>());
+        added.forEach(fact -> texts.add(fact.value()));
+        assertThat(facts.size()).isEqualTo(added.size());
+        assertThat(texts).hasSize(20);
+    }
+
+    @Test
+    void readersOfAValueDoNotChangeWhoseTextIsKept() {
+        String text = String.copyValueOf("a value".toCharArray());
+        Facts.Fact fact = Facts.Fact.of(text, TestObject.of("x", "u", 1).key());
+        Facts facts = Facts.NONE.with(fact);
+        assertThat(facts.keys(String.copyValueOf("a value".toCharArray()))).containsExactly(fact.key());
+        assertThat(fact.value()).isSameAs(text);
     }
 
     private static TestObject object(int number, String text) {
