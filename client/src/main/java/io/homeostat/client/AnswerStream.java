@@ -55,6 +55,9 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
     static final int BATCH_ENTRIES = 500;
 
     /** The longest body of a refusal that is kept: a Status is small, a proxy's page is not read by anybody. */
+    /** After an error of the VM, before a stream is said to be torn. */
+    private static final Duration NO_MEMORY = Duration.ofSeconds(1);
+
     private static final int MAX_REFUSAL = 256 << 10;
 
     /**
@@ -127,6 +130,9 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
     private final ArrayDeque<E> entries = new ArrayDeque<>();
     private long entryBytes;
     private @Nullable Runnable ending;
+    // Made before memory is short.
+    private final Runnable tornEnd = this::failTorn;
+    private final Runnable tornTurn = this::turn;
     private int refusalStatus;
     private Headers refusalHeaders = Headers.NONE;
     private final ByteArrayOutputStream refusal = new ByteArrayOutputStream();
@@ -263,7 +269,12 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
             }
             return;
         }
-        chunks.add(bytes);
+        try {
+            chunks.add(bytes);
+        } catch (VirtualMachineError e) {
+            torn();
+            throw e;
+        }
         turn();
     }
 
@@ -332,7 +343,32 @@ final class AnswerStream<E> implements Streams.Handle, Transport.AnswerListener 
                     ApiException.Answer.none(
                             "the answer could not be read (" + e.getClass().getName() + ")"),
                     e));
+        } catch (VirtualMachineError e) {
+            torn();
+            throw e;
         }
+    }
+
+    /**
+     * An error of the VM, most often a want of memory, struck somewhere in what was read: nothing after it may be taken as if that had come.
+     * Takes no memory but for the turn that says so; without that the stream is as one that is silent.
+     */
+    private void torn() {
+        if (state == State.DONE) {
+            return;
+        }
+        state = State.ENDING;
+        ending = tornEnd;
+        entries.clear();
+        chunks.clear();
+        current = null;
+        turnQueued = false;
+        cancelExchange();
+        source.runtime().after(NO_MEMORY, lane, tornTurn);
+    }
+
+    private void failTorn() {
+        fail(unreachable("there was no memory to read the answer"));
     }
 
     /** Reads what is there, within the demand; asks for more when it has read all. */

@@ -83,8 +83,11 @@ final class ApiErrors {
     }
 
     private static boolean versionTooLarge(ApiException.Answer answer) {
-        // Servers before 1.20 gave the message without the cause; client-go looks for both, too.
-        return answer.causes().stream().anyMatch(cause -> cause.reason().equals("ResourceVersionTooLarge"))
+        // Servers before 1.18.6 gave the cause without its type, and before 1.17 no cause; client-go looks for all
+        // three.
+        return answer.causes().stream()
+                        .anyMatch(cause -> cause.reason().equals("ResourceVersionTooLarge")
+                                || cause.message().equals("Too large resource version"))
                 || answer.message().startsWith("Too large resource version");
     }
 

@@ -24,41 +24,36 @@ final class JsonWireFormat implements WireFormat {
     }
 
     @Override
-    public String acceptForObject(Extent extent) {
-        return extent.metadataOnly() ? accept(MetadataScanner.PARTIAL) : JSON;
+    public String acceptForObject() {
+        return JSON;
     }
 
     @Override
-    public String acceptForList(Extent extent) {
-        return extent.metadataOnly() ? accept(MetadataScanner.PARTIAL + "List") : JSON;
+    public String acceptForList() {
+        return JSON;
     }
 
     @Override
-    public String acceptForWatch(Extent extent) {
-        return acceptForObject(extent);
-    }
-
-    /** A server that does not know it sends whole objects, as client-go asks it to; they are cut here. */
-    private static String accept(String as) {
-        return JSON + ";as=" + as + ";g=meta.k8s.io;v=v1," + JSON;
+    public String acceptForWatch() {
+        return JSON;
     }
 
     @Override
-    public FrameReader watch(ResourceType<?> type, Extent extent) {
-        return new JsonFrameReader(this, type, limit, extent);
+    public FrameReader watch(ResourceType<?> type) {
+        return new JsonFrameReader(this, type, limit);
     }
 
     @Override
-    public ListReader list(ResourceType<?> type, Extent extent) {
-        return new JsonListReader(this, type, limit, extent);
+    public ListReader list(ResourceType<?> type) {
+        return new JsonListReader(this, type, limit);
     }
 
     @Override
-    public RawObject object(ResourceType<?> type, Extent extent, byte[] json) {
-        JsonCutter cutter = new JsonCutter(JsonCutter.Shape.OBJECT, limit, extent.dropped());
+    public RawObject object(ResourceType<?> type, byte[] json) {
+        JsonCutter cutter = new JsonCutter(JsonCutter.Shape.OBJECT, limit);
         String found = whole(cutter, json);
         if (found == null) {
-            MetadataScanner scanner = new MetadataScanner(this, type, null, extent);
+            MetadataScanner scanner = new MetadataScanner(this, type, null);
             RawObject object = scanner.scan(cutter);
             if (object != null) {
                 return object;

@@ -14,42 +14,26 @@ interface WireFormat {
     }
 
     /** The {@code Accept} header of a request for one object. */
-    String acceptForObject(Extent extent);
+    String acceptForObject();
 
     /** The {@code Accept} header of a list. */
-    String acceptForList(Extent extent);
+    String acceptForList();
 
     /** The {@code Accept} header of a watch. */
-    String acceptForWatch(Extent extent);
+    String acceptForWatch();
 
     /** The reader of one watch stream, confined to that stream's lane. */
-    FrameReader watch(ResourceType<?> type, Extent extent);
+    FrameReader watch(ResourceType<?> type);
 
     /** The reader of one page of a list, confined to that stream's lane. */
-    ListReader list(ResourceType<?> type, Extent extent);
-
-    /** {@link #watch(ResourceType, Extent)} of whole objects. */
-    default FrameReader watch(ResourceType<?> type) {
-        return watch(type, Extent.WHOLE);
-    }
-
-    /** {@link #list(ResourceType, Extent)} of whole objects. */
-    default ListReader list(ResourceType<?> type) {
-        return list(type, Extent.WHOLE);
-    }
+    ListReader list(ResourceType<?> type);
 
     /**
      * An answer that is one object: {@code managedFields} cut, metadata scanned.
      *
-     * @param extent what is kept of it
      * @throws ApiException.Malformed saying what was found instead: another kind, a Table, a Status, HTML, broken JSON
      */
-    RawObject object(ResourceType<?> type, Extent extent, byte[] json);
-
-    /** {@link #object(ResourceType, Extent, byte[])} of a whole object. */
-    default RawObject object(ResourceType<?> type, byte[] json) {
-        return object(type, Extent.WHOLE, json);
-    }
+    RawObject object(ResourceType<?> type, byte[] json);
 
     /**
      * The answer to a delete.

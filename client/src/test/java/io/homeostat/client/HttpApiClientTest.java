@@ -18,7 +18,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -74,36 +73,6 @@ class HttpApiClientTest {
         ApiException failure = (ApiException) failures.get(0);
         assertThat(failure.getMessage()).doesNotContain(CANARY);
         return failure;
-    }
-
-    /** Writes are answered whole, whoever asks: the caches that see them may be of whole objects. */
-    @Test
-    void metadataIsAskedForByReadsAndNotByWrites() {
-        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
-        ApiClient client = client(server);
-        List<RawObject> written = new ArrayList<>();
-        client.observeWrites(done -> written.add(Objects.requireNonNull(done.object())));
-        ResourceType<?> metadata = CONFIG_MAPS.metadataOnly();
-
-        assertThat(done(client.get(metadata, KEY)).bytes().length)
-                .isLessThan(done(client.get(CONFIG_MAPS, KEY)).bytes().length);
-        done(client.patch(metadata, KEY, "", ApiClient.PatchKind.MERGE, JSON));
-        assertThat(failure(client.listAll(metadata, Query.everywhere()))).isInstanceOf(ApiException.Malformed.class);
-
-        assertThat(written).singleElement().satisfies(object -> assertThat(
-                        new String(object.bytes(), StandardCharsets.UTF_8))
-                .isEqualTo(configMap("a", "7")));
-        String json = "application/json";
-        String partial = ";g=meta.k8s.io;v=v1," + json;
-        assertThat(server.calls.stream()
-                        .map(call -> call.headers().first("Accept").orElse("")))
-                .startsWith(
-                        json + ";as=PartialObjectMetadata" + partial,
-                        json,
-                        json,
-                        json + ";as=PartialObjectMetadataList" + partial);
-        assertThat(WireFormat.json().acceptForWatch(Extent.of(metadata, DroppedPaths.NONE)))
-                .isEqualTo(json + ";as=PartialObjectMetadata" + partial);
     }
 
     @Test
@@ -543,6 +512,24 @@ class HttpApiClientTest {
         assertThat(got).containsExactly(true);
         assertThat(server.calls.get(0).method()).isEqualTo("POST");
         assertThat(server.calls.get(0).target()).isEqualTo("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "1.17.0 to 1.18.5 | the server's words | [{\"message\":\"Too large resource version\"}]",
+                "before 1.17 | Too large resource version: 9, current: 8 | []",
+            })
+    void versionFromTheFutureIsToldAlsoByOlderServers(String servers, String message, String causes) {
+        ScriptedServer server = server(peer -> peer.answer(
+                504,
+                status(504, "Timeout", ",\"details\":{\"causes\":" + causes + ",\"retryAfterSeconds\":1}")
+                        .replace("the server's words", message)));
+
+        assertThat(failure(client(server).get(CONFIG_MAPS, KEY)))
+                .as(servers)
+                .isInstanceOf(ApiException.VersionTooLarge.class);
     }
 
     @Test

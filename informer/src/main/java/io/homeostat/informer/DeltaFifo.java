@@ -3,7 +3,7 @@ package io.homeostat.informer;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.WatchFrame;
-import java.util.ArrayDeque;
+import java.util.LinkedList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -53,7 +53,9 @@ final class DeltaFifo {
     }
 
     // Confined to the informer's lane, but size.
-    private final ArrayDeque<Delta> log = new ArrayDeque<>();
+    @SuppressWarnings("JdkObsolete") // an array that finds no memory to grow loses what it holds
+    private final LinkedList<Delta> log = new LinkedList<>();
+
     private long bytes;
     private volatile int size; // changed on the lane, read by whoever watches
 

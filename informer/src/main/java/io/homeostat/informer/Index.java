@@ -15,7 +15,8 @@ import java.util.function.Function;
  * each version is decoded once more, when it is stored, on an engine lane.
  *
  * <p><b>Threads.</b> The function runs on an engine lane and on readers' threads: it must be quick, must not block, and must depend on
- * its argument alone: that of a metadata index is asked again for a version that goes, to find what it said of it. <b>Failure.</b> What it throws, or a null it returns, concerns only that object in this index: it is in {@link
+ * its argument alone: that of a metadata index is asked again for a version that goes, to find what it said of it, and about what a read
+ * finds, so that nothing is shown under a value it does not give any more. <b>Failure.</b> What it throws, or a null it returns, concerns only that object in this index: it is in {@link
  * Lookup#unindexed} of every answer, until another version of it comes.
  *
  * @param <T> the class of the objects

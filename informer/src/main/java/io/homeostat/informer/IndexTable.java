@@ -17,7 +17,8 @@ import org.jspecify.annotations.Nullable;
  *
  * <p><b>Memory.</b> That of {@link Facts}; where values are remembered, 7 bytes an object more. <b>Failure.</b> What the function of
  * the index throws is kept as the reason why that key is not indexed; errors of the JVM itself go on. A function that does not stand by
- * what it said of an entry is noticed when that does not fit what is here, and costs a look at all facts.
+ * what it said of an entry is noticed when that does not fit what is here, and costs a look at all facts. Where it takes back all it said
+ * nothing contradicts it, and the facts stay: so readers ask it once more about what they find ({@link View#indexed}).
  */
 final class IndexTable {
     /*
@@ -198,10 +199,11 @@ final class IndexTable {
     }
 
     private IndexTable moved(ObjectKey key, Found was, Found now) {
-        if (was.equals(now)) {
+        boolean isFailed = !failed.isEmpty() && failed.get(key) != null;
+        boolean contradicts = isFailed != (was.problem != null);
+        if (was.equals(now) && !contradicts) {
             return this;
         }
-        boolean contradicts = was.problem != null && failed.get(key) == null;
         Facts next = facts;
         for (String value : was.values) {
             if (!now.values.contains(value)) {

@@ -2,11 +2,9 @@ package io.homeostat.informer;
 
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
-import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.Query;
 import io.homeostat.client.RawObject;
-import io.homeostat.client.Reads;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.WatchFrame;
 import io.homeostat.client.Write;
@@ -198,7 +196,6 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private final EngineRuntime runtime;
     private final ResourceType<?> type;
     private final String namespace;
-    private final DroppedPaths dropped;
     private final String name;
     private final Lane lane;
     private final RandomGenerator random;
@@ -233,6 +230,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private boolean pumping;
     private boolean turnAsked;
     private int broken; // by errors of the VM, one after the other
+    /** Because of what something was lost, until the reflector knows. */
+    private @Nullable Throwable unlisted;
 
     /** What {@link #state} tells beside what the Indexer knows. */
     private record Status(
@@ -278,17 +277,13 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             ResourceType<?> type,
             String namespace,
             String labelSelector,
-            DroppedPaths dropped,
             StorePolicy policy) {
         this.runtime = runtime;
         this.type = type;
         this.namespace = namespace;
-        this.dropped = dropped;
         this.name = type
-                + (type.isMetadataOnly() ? ", metadata only" : "")
                 + (namespace.isEmpty() ? "" : " in " + namespace)
-                + (labelSelector.isEmpty() ? "" : " with " + labelSelector)
-                + (dropped.isEmpty() ? "" : " without " + dropped);
+                + (labelSelector.isEmpty() ? "" : " with " + labelSelector);
         this.lane = runtime.lane("informer " + name);
         this.random = runtime.random("informer " + name);
         this.selector = LabelSelector.of(labelSelector);
@@ -297,10 +292,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         this.marksAtOnce = runtime.planted("informer.bookmark-before-events");
         this.gapsLateHandlers = runtime.planted("informer.late-handler-gap");
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
-        Reads reads = client.without(dropped);
-        this.reflector = new Reflector(runtime, reads, heartbeat, type, selection, lane, this);
-        this.doubts = new Doubts(runtime, reads, heartbeat, type, lane, this);
-        this.audit = new Audit(runtime, reads, type, selection, lane, this);
+        this.reflector = new Reflector(runtime, client, heartbeat, type, selection, lane, this);
+        this.doubts = new Doubts(runtime, client, heartbeat, type, lane, this);
+        this.audit = new Audit(runtime, client, type, selection, lane, this);
         this.status = new Status(Phase.IDLE, runtime.wallClock(), false, false, null, 0, Map.of(), 0);
         this.metrics = new InformerMetrics(sink, name, type);
         metrics.show(this);
@@ -492,11 +486,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             // Bytes of another version of the API are not what is kept here, and only the server converts them.
             onLane(() -> doubt(object.key()));
         } else if (object != null) {
-            RawObject kept = dropped.cut(type, object); // the answer is whole; readers see no part come and go
-            Indexer.Outcome outcome = indexer.own(kept);
+            Indexer.Outcome outcome = indexer.own(object);
             if (outcome == Indexer.Outcome.PASSED) {
                 onLane(() -> {
-                    fifo.add(new Delta.Passed(kept));
+                    fifo.add(new Delta.Passed(object));
                     pump();
                 });
             } else if (outcome == Indexer.Outcome.DOUBTED) {
@@ -543,6 +536,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         pumping = true;
         Throwable problem = null;
         try {
+            if (unlisted != null) {
+                listAnew(unlisted);
+            }
             while (!closed) {
                 if (work == null) {
                     Delta next = fifo.poll();
@@ -573,10 +569,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         if (closed) {
             return;
         }
-        if (work != null && ofTheVm(problem)) {
-            runtime.after(UNTOLD.delay(++broken, random), lane, this::turn);
-            turnAsked = true;
-        } else if (work != null || !fifo.isEmpty()) {
+        if (!turnAsked && (work != null || !fifo.isEmpty())) {
             lane.execute(this::turn); // never runs within this turn
             turnAsked = true;
         }
@@ -600,23 +593,48 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
      * cannot be made for another reason is left out, and named.
      */
     private void lost(Throwable problem) {
-        Told untold = null;
-        if (work != null && work.goesOn()) {
-            untold = ofTheVm(problem) ? null : work.skip();
-        } else {
+        unlisted = problem;
+        if (!ofTheVm(problem)) {
+            Told untold = work != null && work.goesOn() ? work.skip() : null;
+            if (untold != null) {
+                LOG.atError()
+                        .addKeyValue("resource", name)
+                        .addKeyValue("untold", untold)
+                        .log("A handler could not be told of a change, and is told only what comes later [HS-307]");
+            }
+            listAnew(problem);
+            return;
+        }
+        try {
+            // What follows takes memory, too. So there is first of all a turn that does again what fails here. Where
+            // not even that is to be had, nothing has been touched: the stream that is open, and its timers, lead to
+            // another turn.
+            if (!turnAsked) {
+                runtime.after(UNTOLD.delay(++broken, random), lane, this::turn);
+                turnAsked = true;
+            }
+            listAnew(problem);
+        } catch (VirtualMachineError noMemoryEither) {
+            // The first one goes on to the runtime.
+        }
+    }
+
+    /** May be broken off anywhere, and is done again then. */
+    private void listAnew(Throwable problem) {
+        if (work == null || !work.goesOn()) {
             work = null;
             abandon(applying);
             if (applying instanceof Delta.Indexes indexes) {
                 indexes.built().completeExceptionally(problem);
             }
+            applying = null;
         }
         fifo.dropWhatTheServerSaid();
         reflector.lost(problem);
-        var event = LOG.atError().addKeyValue("resource", name);
-        if (untold != null) {
-            event = event.addKeyValue("untold", untold);
-        }
-        event.log("Something could not be applied to the cache; everything is listed anew [HS-307]");
+        unlisted = null;
+        LOG.atError()
+                .addKeyValue("resource", name)
+                .log("Something could not be applied to the cache; everything is listed anew [HS-307]");
     }
 
     private static boolean ofTheVm(@Nullable Throwable problem) {
@@ -897,6 +915,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     @Override
     public boolean hasRoom() {
         return fifo.hasRoom();
+    }
+
+    @Override
+    public void torn(VirtualMachineError problem) {
+        lost(problem);
     }
 
     @Override

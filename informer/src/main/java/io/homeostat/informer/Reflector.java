@@ -1,11 +1,11 @@
 package io.homeostat.informer;
 
+import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ListItem;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.Query;
 import io.homeostat.client.RawObject;
-import io.homeostat.client.Reads;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.ResourceVersions;
 import io.homeostat.client.Streams;
@@ -102,6 +102,12 @@ final class Reflector {
     /** A server that gave no answer for this long may be another one when it is back. */
     static final Duration AWAY = Duration.ofSeconds(1);
 
+    /**
+     * One that has let nobody in for this long may be, too: it takes longer than that to restore an etcd, and what is merely busy is not
+     * asked one question more.
+     */
+    static final Duration TURNED_AWAY = Duration.ofSeconds(5);
+
     static final int PAGE = 500;
     private static final int STREAM_BREAKS = 3;
     private static final int WATCH_SECONDS = 300;
@@ -137,10 +143,13 @@ final class Reflector {
 
         /** Something arrived that cannot be read. */
         void unread(String problem, @Nullable ObjectKey key);
+
+        /** An error of the VM struck while something was taken: nobody knows how much of it was. Leads to {@link #lost}. */
+        void torn(VirtualMachineError problem);
     }
 
     private final EngineRuntime runtime;
-    private final Reads client;
+    private final ApiClient client;
     private final Heartbeat heartbeat;
     private final ResourceType<?> type;
     private final Query selection;
@@ -191,6 +200,9 @@ final class Reflector {
 
     private long notBefore;
 
+    /** Since when watches have been refused, with no watch accepted and no list since; null while none has. */
+    private @Nullable Long refusedSince;
+
     private boolean relistDue;
 
     /** Lists that held items without a key, one after the other. */
@@ -208,7 +220,7 @@ final class Reflector {
 
     Reflector(
             EngineRuntime runtime,
-            Reads client,
+            ApiClient client,
             Heartbeat heartbeat,
             ResourceType<?> type,
             Query selection,
@@ -472,6 +484,7 @@ final class Reflector {
         fresh = false;
         whole = false;
         history.sure();
+        refusedSince = null;
         slowLists = 0;
         relistDue = false;
         relists++;
@@ -534,8 +547,11 @@ final class Reflector {
         @Override
         public void wentBack(ApiException cause) {
             if (openFrom() != null) {
-                // A watch with initial events would be accepted, too, and stay silent.
-                then(() -> retry("list", cause, Reflector.this::syncFresh));
+                // A watch with initial events would be accepted, too, and stay silent. The outage's waits are over.
+                then(() -> {
+                    enter(Phase.BACKING_OFF, "list", cause);
+                    Reflector.this.pause(atLeast(spread(), cause), Reflector.this::syncFresh);
+                });
             } else {
                 relistDue = true;
             }
@@ -889,6 +905,10 @@ final class Reflector {
             openedAt = runtime.nanos();
             heardAt = openedAt;
             beating = heartbeat.watch(lane, this::doubt);
+            if (refusedSince != null && runtime.nanos() - refusedSince >= TURNED_AWAY.toNanos()) {
+                history.suspect();
+            }
+            refusedSince = null;
             accepted(phase(), verb(), askedAt);
             ask();
             if (collecting == null) {
@@ -901,6 +921,17 @@ final class Reflector {
             if (current != this && (!hearsStale || stopped)) {
                 return;
             }
+            try {
+                take(frames);
+            } catch (VirtualMachineError problem) {
+                if (current == this) {
+                    cache.torn(problem);
+                }
+                throw problem;
+            }
+        }
+
+        private void take(List<WatchFrame> frames) {
             demanded--;
             if (collecting == null) {
                 heardAt = runtime.nanos();
@@ -1077,9 +1108,10 @@ final class Reflector {
         @Override
         public void failed(ApiException cause) {
             answered(cause, askedAt);
-            // 429 is said by servers that are busy, and nothing is asked of those without need.
             if (!open && History.isOfTheServer(cause) && !(cause instanceof ApiException.TooManyRequests)) {
                 history.suspect();
+            } else if (!open && refusedSince == null) {
+                refusedSince = runtime.nanos(); // busy, or closed to us: what is behind that nobody sees
             }
             if (versionRefused(cause)) {
                 takeOver(); // the one before may live, but it cannot be told from one that does not: a list tells
@@ -1225,12 +1257,17 @@ final class Reflector {
             accepted(Phase.LISTING, "list", askedAt);
             heard = true;
             heardAt = runtime.nanos();
-            for (ListItem item : items) {
-                if (item instanceof ListItem.Scanned scanned) {
-                    collecting.add(scanned.object());
-                } else if (item instanceof ListItem.Unscannable unscannable) {
-                    collecting.unread(unscannable.problem(), unscannable.key());
+            try {
+                for (ListItem item : items) {
+                    if (item instanceof ListItem.Scanned scanned) {
+                        collecting.add(scanned.object());
+                    } else if (item instanceof ListItem.Unscannable unscannable) {
+                        collecting.unread(unscannable.problem(), unscannable.key());
+                    }
                 }
+            } catch (VirtualMachineError problem) {
+                cache.torn(problem); // what is lacking would be taken for gone
+                throw problem;
             }
             if (handle != null) {
                 handle.demand(1);

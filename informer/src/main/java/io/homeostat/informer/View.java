@@ -180,7 +180,16 @@ final class View<T extends HasMetadata> implements Snapshot<T> {
                 }
             });
         } else {
-            keys.addAll(table.keys(value));
+            for (ObjectKey key : table.keys(value)) {
+                RawObject raw = state.base().get(key);
+                if (function.remembered()) {
+                    keys.add(key);
+                } else if (raw != null) {
+                    // A function that does not stand by what it said leaves facts behind: it is asked again, which is
+                    // quick.
+                    place(key, function.of(raw), value, keys, unindexed);
+                }
+            }
             table.failed().iterator().forEachRemaining(failed -> unindexed.put(failed.key(), failed.problem()));
         }
         // What is in the overlay is not what the table knows of that key.

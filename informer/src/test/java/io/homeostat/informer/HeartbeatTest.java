@@ -219,7 +219,11 @@ class HeartbeatTest {
         within(Duration.ofSeconds(30), () -> asked.size() == 2);
         assertThat(between(asked)).isBetween(Duration.ofSeconds(12), Duration.ofSeconds(13));
         within(Duration.ofSeconds(1), () -> informer.state().phase() == Phase.WATCHING);
-        assertThat(server.verbs()).containsExactly("watch", "watch");
+        later(Duration.ofSeconds(5));
+        assertThat(server.verbs())
+                .as("one object is asked for, since the server let nobody in")
+                .containsExactly("watch", "watch", "list");
+        assertThat(informer.state().relists()).isEqualTo(1);
         assertThat(server.open).hasSize(1);
     }
 

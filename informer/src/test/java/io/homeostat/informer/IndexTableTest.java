@@ -182,4 +182,27 @@ class IndexTableTest {
         assertThat(other.keys("a")).extracting(ObjectKey::name).containsExactly("x2");
         assertThat(other.failed().isEmpty()).isTrue();
     }
+
+    @Test
+    void aFunctionThatFailedOnceAndStandsByNothingOfItLeavesNothingBehind() {
+        List<String> says = new ArrayList<>(List.of("!"));
+        IndexTable.Function fickle = raw -> says.contains("!")
+                ? IndexTable.Found.failed("on purpose")
+                : new IndexTable.Found(List.copyOf(says), null);
+        IndexTable table = IndexTable.empty("test", fickle).with(object(1, ""));
+        assertThat(table.failed().isEmpty()).isFalse();
+
+        says.clear();
+        IndexTable silent = table.without(object(1, ""));
+        says.add("a");
+        IndexTable found = table.with(object(1, ""), object(1, ""));
+        says.set(0, "!");
+        IndexTable failing = found.with(object(1, ""), object(1, ""));
+
+        assertThat(silent.failed().isEmpty()).isTrue();
+        assertThat(found.failed().isEmpty()).isTrue();
+        assertThat(found.keys("a")).hasSize(1);
+        assertThat(failing.keys("a")).isEmpty();
+        assertThat(failing.failed().isEmpty()).isFalse();
+    }
 }

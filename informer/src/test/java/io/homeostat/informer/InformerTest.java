@@ -425,7 +425,13 @@ class InformerTest {
         accept();
         within(Duration.ofSeconds(60), () -> is(informer, Phase.WATCHING));
         assertThat(Duration.ofNanos(world.now().toNanos() - before)).isGreaterThan(Duration.ofSeconds(40));
-        assertThat(server.verbs()).containsExactly("watchlist", "watch", "watch");
+        within(Duration.ofSeconds(5), () -> server.requests.size() == 4);
+        later(Duration.ofSeconds(30));
+        assertThat(server.verbs()).containsExactly("watchlist", "watch", "watch", "list");
+        assertThat(server.requests.get(3).parameter("limit"))
+                .as("one object, since who was out of reach for so long may have been restored")
+                .isEqualTo("1");
+        assertThat(informer.state().relists()).isEqualTo(1);
         assertThat(informer.state().lastError()).isNull();
     }
 

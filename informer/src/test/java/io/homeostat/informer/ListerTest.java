@@ -319,4 +319,33 @@ class ListerTest {
         assertThat(table(informer, byApp).keys("app-1")).hasSize(150);
         assertThat(sizes).isSorted();
     }
+
+    @Test
+    void aFunctionThatTakesBackWhatItSaidShowsNothingUnderIt() {
+        List<String> says = new ArrayList<>(List.of("a"));
+        Index<ConfigMap> fickle = Index.ofMetadata("fickle", raw -> {
+            if (says.contains("!")) {
+                throw new IllegalStateException("on purpose");
+            }
+            return says;
+        });
+        server.put("x1", object -> object);
+        server.put("x2", object -> object);
+        SharedInformer<ConfigMap> informer = synced();
+        informer.addIndex(fickle);
+        later(Duration.ofSeconds(1));
+        assertThat(names(informer.lister().indexed(fickle, "a").objects())).containsExactly("x1", "x2");
+
+        says.clear();
+        assertThat(informer.lister().indexed(fickle, "a").objects()).isEmpty();
+        server.remove("x1");
+        server.put("x2", object -> object.labelled("app", "web"));
+        later(Duration.ofSeconds(1));
+        server.put("x1", object -> object);
+        later(Duration.ofSeconds(1));
+        assertThat(informer.lister().indexed(fickle, "a").objects()).isEmpty();
+        says.add("!");
+        assertThat(informer.lister().indexed(fickle, "a").unindexed()).containsKey(new ObjectKey("ns", "x2"));
+        assertThat(informer.lister().indexed(fickle, "a").objects()).isEmpty();
+    }
 }

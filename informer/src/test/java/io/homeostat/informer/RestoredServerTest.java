@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.informer.SeedServer.Asked;
+import io.homeostat.informer.SeedServer.Said;
 import io.homeostat.informer.SeedServer.Thing;
 import io.homeostat.virtualruntime.Faults;
 import io.homeostat.virtualruntime.VirtualNetwork;
@@ -16,7 +17,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -43,10 +46,7 @@ class RestoredServerTest {
             network = VirtualNetwork.in(world);
             VirtualProcess home = world.process("server");
             server = new SeedServer(home, random);
-            server.refusal = request -> {
-                asked.add(request);
-                return null;
-            };
+            server.refusal = this::note;
             network.listen("api", home, server);
             network.faults(healthy);
             change(30);
@@ -66,6 +66,21 @@ class RestoredServerTest {
                 String tier = random.nextBoolean() ? "gold" : "iron";
                 server.put("k" + random.nextInt(9), thing -> thing.with(tier, "", false, random.nextInt(1000), 0));
             }
+        }
+
+        /** Everything is answered with that; {@code meanwhile} happens to the server behind it, and it is back. */
+        void turnedAway(Said answer, Duration shortest, Runnable meanwhile) {
+            server.refusal = request -> answer;
+            server.cut();
+            world.runFor(shortest.plusMillis(random.nextInt(60_000)));
+            meanwhile.run();
+            asked.clear();
+            server.refusal = this::note;
+        }
+
+        private @Nullable Said note(Asked request) {
+            asked.add(request);
+            return null;
         }
 
         /** The server refuses connections; {@code meanwhile} happens to it, and it is back. */
@@ -131,6 +146,68 @@ class RestoredServerTest {
             assertThat(stage.caches)
                     .allSatisfy(cache -> assertThat(cache.snapshot().epoch()).isEqualTo(1));
             assertThat(stage.world.now().minus(accepted)).isLessThan(Duration.ofSeconds(5));
+        }
+    }
+
+    /** What stands before the server, or its own gates, may answer for it all the while. */
+    static List<Said> answersOfOthers() {
+        return List.of(
+                Said.status(429, "TooManyRequests", ""),
+                Said.status(429, "TooManyRequests", "").after(3),
+                Said.status(503, "ServiceUnavailable", ""),
+                Said.status(500, "InternalError", ""),
+                Said.status(401, "Unauthorized", ""),
+                Said.status(403, "Forbidden", ""));
+    }
+
+    @ParameterizedTest
+    @MethodSource("answersOfOthers")
+    void anEtcdThatWasRestoredBehindAnAnswerIsNoticedAtOnce(Said answer) {
+        for (long seed = 1; seed <= 5; seed++) {
+            restoredBehind(answer, seed);
+        }
+    }
+
+    private static void restoredBehind(Said answer, long seed) {
+        try (Stage stage = new Stage(seed)) {
+            long version = stage.server.version;
+            Map<ObjectKey, Thing> backup = new TreeMap<>(stage.server.objects);
+            stage.change(20 + stage.random.nextInt(50));
+            stage.awaitRight();
+
+            stage.turnedAway(answer, Duration.ofSeconds(15), () -> stage.server.restore(version, backup));
+            stage.world.runUntil(
+                    () -> stage.asked.stream()
+                                    .filter(Asked::watch)
+                                    .map(Asked::selector)
+                                    .distinct()
+                                    .count()
+                            == SELECTORS.size(),
+                    LIMIT);
+            Duration accepted = stage.world.now();
+            stage.awaitRight();
+
+            assertThat(stage.caches)
+                    .allSatisfy(cache -> assertThat(cache.snapshot().epoch()).isEqualTo(1));
+            assertThat(stage.world.now().minus(accepted)).isLessThan(Duration.ofSeconds(5));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 4, 5})
+    void aServerThatIsBusyForAMomentIsAskedNothingMore(long seed) {
+        try (Stage stage = new Stage(seed)) {
+            Said busy = Said.status(429, "TooManyRequests", "").after(1);
+            Map<String, Integer> turned = new TreeMap<>();
+            stage.server.refusal = request -> request.watch() && turned.merge(request.selector(), 1, Integer::sum) == 1
+                    ? busy
+                    : stage.note(request);
+            stage.server.cut();
+            stage.world.runFor(Duration.ofMinutes(10));
+
+            assertThat(turned).hasSize(SELECTORS.size());
+            assertThat(stage.isRight()).isTrue();
+            assertThat(stage.lists()).isEmpty();
         }
     }
 

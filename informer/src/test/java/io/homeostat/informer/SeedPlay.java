@@ -4,7 +4,6 @@ import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.BlockingApiClient;
-import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.core.Headers;
 import io.homeostat.core.Task;
@@ -54,7 +53,6 @@ final class SeedPlay {
     private Tap tap;
     private ApiClient client;
     private SharedInformers informers;
-    private boolean dropsNotes;
     private List<String> heldBefore;
     private @Nullable Backup backup;
     private @Nullable Duration restoredAt;
@@ -111,11 +109,6 @@ final class SeedPlay {
         return informers;
     }
 
-    /** Whether the caches do without notes, which each object of the server has. */
-    boolean dropsNotes() {
-        return dropsNotes;
-    }
-
     boolean paused() {
         return process.isPaused() || process.isCrashed();
     }
@@ -165,8 +158,7 @@ final class SeedPlay {
     private SharedInformers stored(SharedInformers made) {
         StorePolicy[] policies = StorePolicy.values();
         made.store(Gadget.TYPE, policies[stores.nextInt(policies.length)]);
-        dropsNotes = stores.nextInt(3) == 0;
-        return dropsNotes ? made.dropping(DroppedPaths.of("spec.note")) : made;
+        return made;
     }
 
     private void start() {

@@ -10,6 +10,7 @@ import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 
@@ -137,6 +138,11 @@ final class Tap implements Transport {
 
             @Override
             public void cancel() {}
+
+            @Override
+            public TransportException.Sent giveUp() {
+                return TransportException.Sent.NO; // nothing has left that is not open yet
+            }
         };
 
         Exchanged(HttpCall call, AnswerListener listener, Duration since) {
@@ -152,12 +158,27 @@ final class Tap implements Transport {
 
         @Override
         public void cancel() {
-            if (!over && !call.method().equals("GET") && world.now().compareTo(since.plus(PATIENCE)) < 0) {
+            giveUp();
+        }
+
+        @Override
+        public TransportException.Sent giveUp() {
+            boolean wasOver = over;
+            over();
+            TransportException.Sent sent = under.giveUp();
+            if (!wasOver
+                    && sent != TransportException.Sent.NO
+                    && !call.method().equals("GET")
+                    && world.now().compareTo(since.plus(PATIENCE)) < 0) {
                 broken.accept(call + " of " + since + " is given up at " + world.now()
                         + ", before its answer: who wrote would never see it");
             }
-            over();
-            under.cancel();
+            return sent;
+        }
+
+        @Override
+        public Optional<String> refusal() {
+            return listener.refusal();
         }
 
         private void over() {

@@ -8,6 +8,7 @@ import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.Streams;
 import io.homeostat.client.WatchFrame;
+import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.core.SystemRuntime;
 import io.homeostat.simulator.Simulator;
@@ -48,6 +49,11 @@ class WhatCannotBeAppliedTest {
     /** Thrown where a handler is to be told of an object, at these of its calls. */
     private final AtomicReference<Throwable> untellable = new AtomicReference<>();
 
+    /** Thrown where a stream is closed, or a timer asked for, when the engine means to list anew. */
+    private final AtomicReference<Throwable> unlistable = new AtomicReference<>();
+    /** Thrown where the store is about to take a frame. */
+    private final AtomicReference<Throwable> untakable = new AtomicReference<>();
+
     private final Set<Integer> calls = new ConcurrentSkipListSet<>();
     private final AtomicInteger called = new AtomicInteger();
 
@@ -72,11 +78,49 @@ class WhatCannotBeAppliedTest {
         });
     }
 
+    /** The runtime, which has no memory for a timer when the engine means to list anew. */
+    private EngineRuntime runtimeWithoutTimers() {
+        return proxy(EngineRuntime.class, runtime, (method, arguments) -> {
+            if (method.getName().equals("after") && isIn(Informer.class, "lost")) {
+                fail(unlistable);
+            }
+        });
+    }
+
+    /** The client, with streams that cannot be closed when the engine means to list anew. */
+    private ApiClient clientOfStreamsThatStay() {
+        ApiClient behind = client();
+        return (ApiClient) Proxy.newProxyInstance(
+                ApiClient.class.getClassLoader(), new Class<?>[] {ApiClient.class}, (self, method, arguments) -> {
+                    Object answer = invoke(method, behind, arguments);
+                    return answer instanceof Streams.Handle handle ? staying(handle) : answer;
+                });
+    }
+
+    private Streams.Handle staying(Streams.Handle handle) {
+        return proxy(Streams.Handle.class, handle, (method, arguments) -> {
+            if (method.getName().equals("close") && isIn(Informer.class, "lost")) {
+                fail(unlistable);
+            }
+        });
+    }
+
+    private static void fail(AtomicReference<Throwable> with) throws Throwable {
+        Throwable now = with.getAndSet(null);
+        if (now != null) {
+            throw now;
+        }
+    }
+
     private WatchFrame mined(WatchFrame frame) {
-        if (!(frame instanceof WatchFrame.Event event) || (planted.get() == null && untellable.get() == null)) {
+        if (!(frame instanceof WatchFrame.Event event)
+                || (planted.get() == null && untellable.get() == null && untakable.get() == null)) {
             return frame;
         }
         return new WatchFrame.Event(event.kind(), proxy(RawObject.class, event.object(), (method, arguments) -> {
+            if (method.getName().equals("bytes") && isIn(Informer.class, "events")) {
+                fail(untakable);
+            }
             Throwable now = method.getName().equals("uid") ? planted.getAndSet(null) : null;
             if (now != null) {
                 throw now;
@@ -89,9 +133,13 @@ class WhatCannotBeAppliedTest {
     }
 
     private static boolean isOffered() {
+        return isIn(HandlerLane.class, "offer");
+    }
+
+    private static boolean isIn(Class<?> type, String method) {
         return StackWalker.getInstance()
-                .walk(frames -> frames.anyMatch(frame -> frame.getClassName().equals(HandlerLane.class.getName())
-                        && frame.getMethodName().equals("offer")));
+                .walk(frames -> frames.anyMatch(frame -> frame.getClassName().equals(type.getName())
+                        && frame.getMethodName().equals(method)));
     }
 
     private interface Before {
@@ -102,12 +150,16 @@ class WhatCannotBeAppliedTest {
         return type.cast(
                 Proxy.newProxyInstance(type.getClassLoader(), new Class<?>[] {type}, (self, method, arguments) -> {
                     before.call(method, arguments);
-                    try {
-                        return method.invoke(behind, arguments);
-                    } catch (InvocationTargetException thrown) {
-                        throw thrown.getCause();
-                    }
+                    return invoke(method, behind, arguments);
                 }));
+    }
+
+    private static Object invoke(Method method, Object on, Object[] arguments) throws Throwable {
+        try {
+            return method.invoke(on, arguments);
+        } catch (InvocationTargetException thrown) {
+            throw thrown.getCause();
+        }
     }
 
     @ParameterizedTest
@@ -135,6 +187,49 @@ class WhatCannotBeAppliedTest {
         } else {
             assertThat(fatal).isEmpty();
         }
+        informers.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"timer", "close"})
+    void itIsListedAnewAlsoWhereThereIsNoMemoryForThat(String lacking) {
+        put("a");
+        EngineRuntime without = lacking.equals("timer") ? runtimeWithoutTimers() : runtime;
+        SharedInformers informers =
+                SharedInformers.over(without, lacking.equals("close") ? clientOfStreamsThatStay() : client());
+        SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "default");
+        Fold fold = new Fold();
+        informer.addHandler("fold", fold);
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING && fold.told.contains("a"));
+        OutOfMemoryError noMemory = new OutOfMemoryError("planted");
+        unlistable.set(noMemory);
+        planted.set(noMemory);
+        put("b");
+        until(() -> planted.get() == null && unlistable.get() == null);
+        put("c"); // without a timer it is what comes next that leads on
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING
+                && informer.state().relists() == 2
+                && fold.told.equals(Set.of("a", "b", "c"))
+                && informer.lister().list().size() == 3);
+        assertThat(fatal).isNotEmpty().allMatch(error -> error == noMemory);
+        informers.close();
+    }
+
+    @Test
+    void framesForWhichThereWasNoMemoryAreNotPassedOver() {
+        put("a");
+        SharedInformers informers = SharedInformers.over(runtime, client());
+        SharedInformer<ConfigMap> informer = informers.informer(TestObject.TYPE, "default");
+        Fold fold = new Fold();
+        informer.addHandler("fold", fold);
+        until(() -> informer.state().phase() == InformerState.Phase.WATCHING && fold.told.contains("a"));
+        untakable.set(new OutOfMemoryError("planted"));
+        put("b");
+        until(() -> untakable.get() == null);
+        put("c");
+        until(() -> fold.told.equals(Set.of("a", "b", "c")));
+        assertThat(informer.lister().list()).hasSize(3);
+        assertThat(fatal).hasSize(1);
         informers.close();
     }
 

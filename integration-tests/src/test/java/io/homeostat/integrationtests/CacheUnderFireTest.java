@@ -9,6 +9,7 @@ import io.fabric8.kubernetes.client.KubernetesClient;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ObjectKey;
+import io.homeostat.core.Registration;
 import io.homeostat.informer.CachedObject;
 import io.homeostat.informer.InformerState.Phase;
 import io.homeostat.informer.SharedInformer;
@@ -26,6 +27,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -614,10 +616,15 @@ class CacheUnderFireTest {
     private static void unscannable(CacheUnderFire fire) {
         dropTheFirstStream(fire);
         ObjectKey key = new ObjectKey(fire.namespace(), "poison");
-        fire.eyes().resource(fire.configMap("poison", "anything")).create();
-        fire.churnUntil(
-                "it is in quarantine",
-                () -> fire.informer().state().quarantined().equals(Set.of(key)));
+        AtomicBoolean contained = new AtomicBoolean(); // not for long: a GET, which nothing spoils, heals it
+        try (Registration listening = fire.informer().onStateChange(state -> {
+            if (state.quarantined().equals(Set.of(key))) {
+                contained.set(true);
+            }
+        })) {
+            fire.eyes().resource(fire.configMap("poison", "anything")).create();
+            fire.churnUntil("it was in quarantine", contained::get);
+        }
         fire.churn(15);
         fire.lookForFixed(FIXED);
     }
