@@ -3,7 +3,6 @@ package io.homeostat.client;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Experimental;
-import io.homeostat.core.Lane;
 import io.homeostat.core.Registration;
 import io.homeostat.core.Transport;
 import java.time.Duration;
@@ -17,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  * <p>Nothing is retried here: a write is sent at most once (P-R5). Every segment of a path is validated first (P-R6).
  */
 @Experimental
-public interface ApiClient {
+public interface ApiClient extends Reads {
     /**
      * How a client behaves. Immutable.
      *
@@ -97,12 +96,6 @@ public interface ApiClient {
         return new HttpApiClient(runtime, transport, settings);
     }
 
-    /**
-     * Reads one object from the server. Fails with {@link ApiException.NotFound} when it is not there, or its type is not served:
-     * {@link ApiException.NotFound#misses} tells which.
-     */
-    CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key);
-
     /** Creates; the key is the object's own namespace and name (or generateName). */
     CompletionStage<RawObject> create(ResourceType<?> type, ObjectKey key, byte[] json);
 
@@ -128,14 +121,11 @@ public interface ApiClient {
      */
     CompletionStage<@Nullable RawObject> delete(ResourceType<?> type, ObjectKey key, Delete how);
 
-    /** Lists one page, item by item; {@code lane} gets the callbacks. */
-    Streams.Handle list(ResourceType<?> type, Query query, Lane lane, Streams.ListListener listener);
+    /** The reads of this client with these paths cut out of each object. Its writes are answered whole: {@link DroppedPaths#cut}. */
+    Reads without(DroppedPaths paths);
 
     /** Lists all pages into memory; each page at the version of the first. Unscannable items fail the call with their number. */
     CompletionStage<List<RawObject>> listAll(ResourceType<?> type, Query query);
-
-    /** Watches; {@code lane} gets the callbacks. */
-    Streams.Handle watch(ResourceType<?> type, Query query, Lane lane, Streams.WatchListener listener);
 
     /** A plain GET of a path, for probes and discovery: {@code /livez}, {@code /apis}. The body, inflated. */
     CompletionStage<byte[]> raw(String target);
@@ -146,7 +136,11 @@ public interface ApiClient {
     /** Tells {@code observer} of every write done through this client from now on. */
     Registration observeWrites(WriteObserver observer);
 
-    /** Encodes an object as the JSON of a request body. */
+    /**
+     * Encodes an object as the JSON of a request body.
+     *
+     * @throws IllegalArgumentException when it was decoded from a cache that dropped something of it ({@link DroppedPaths})
+     */
     byte[] encode(HasMetadata object);
 
     /** The same verbs for user code: they wait through {@link EngineRuntime#await}. */

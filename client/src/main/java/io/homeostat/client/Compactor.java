@@ -1,5 +1,6 @@
 package io.homeostat.client;
 
+import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.core.Experimental;
 import java.util.Arrays;
 import java.util.zip.DataFormatException;
@@ -46,12 +47,17 @@ public final class Compactor implements AutoCloseable {
         }
         byte[] bytes = scanned.bytes();
         int length = deflate(bytes) + 1; // one byte more: Inflater asks for it where there is no header
-        RawObject compact =
-                length < bytes.length ? new Compacted(scanned, Arrays.copyOf(buffer, length), dictionary) : scanned;
+        RawObject compact = length < bytes.length ? compacted(scanned, Arrays.copyOf(buffer, length)) : scanned;
         if (length > bytes.length / GOOD && dictionary.length < DICTIONARY) {
             learn(bytes);
         }
         return compact;
+    }
+
+    private RawObject compacted(ScannedObject scanned, byte[] deflated) {
+        return scanned instanceof CutObject cut
+                ? new CompactedCut(cut, deflated, dictionary)
+                : new Compacted(scanned, deflated, dictionary);
     }
 
     private int deflate(byte[] bytes) {
@@ -86,7 +92,7 @@ public final class Compactor implements AutoCloseable {
     }
 
     /** An object whose bytes are compressed. Immutable. */
-    static final class Compacted extends ScannedMetadata {
+    static class Compacted extends ScannedMetadata {
         private final byte[] deflated;
         private final byte[] dictionary;
         private final int length;
@@ -129,6 +135,28 @@ public final class Compactor implements AutoCloseable {
             } finally {
                 inflater.end();
             }
+        }
+    }
+
+    /** The same of an object of which something was cut out. */
+    private static final class CompactedCut extends Compacted {
+        private final long fingerprint;
+        private final Extent extent;
+
+        CompactedCut(CutObject object, byte[] deflated, byte[] dictionary) {
+            super(object, deflated, dictionary);
+            this.fingerprint = object.fingerprint();
+            this.extent = object.extent;
+        }
+
+        @Override
+        public long fingerprint() {
+            return fingerprint;
+        }
+
+        @Override
+        public <T extends HasMetadata> T decode(ResourceType<T> type) {
+            return extent.mark(super.decode(type));
         }
     }
 }

@@ -27,8 +27,13 @@ final class Fingerprint {
 
     /** The fingerprint of an object's whole, well-formed JSON. */
     static long of(byte[] object) {
-        Fingerprint fingerprint = new Fingerprint(object);
-        JsonCursor cursor = new JsonCursor(object, 0);
+        return of(object, 0);
+    }
+
+    /** The same of one that begins at {@code from}; what is behind its end does not count. */
+    static long of(byte[] bytes, int from) {
+        Fingerprint fingerprint = new Fingerprint(bytes);
+        JsonCursor cursor = new JsonCursor(bytes, from);
         cursor.enter();
         while (cursor.more()) {
             if (cursor.keyIs("metadata")) {

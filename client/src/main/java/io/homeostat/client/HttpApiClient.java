@@ -97,12 +97,16 @@ final class HttpApiClient implements ApiClient {
 
     @Override
     public CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key) {
+        return get(type, key, Extent.of(type, DroppedPaths.NONE));
+    }
+
+    private CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key, Extent extent) {
         String request = "get " + type + " " + printable(key);
         return ask(
                 request,
                 null,
-                () -> read(ResourcePath.object(request, type, key, "", Map.of()), format.acceptForObject()),
-                answer -> object(request, null, type, key, answer),
+                () -> read(ResourcePath.object(request, type, key, "", Map.of()), format.acceptForObject(extent)),
+                answer -> object(request, null, type, extent, key, answer),
                 refused -> noteUnserved(type, key.name(), refused));
     }
 
@@ -186,7 +190,7 @@ final class HttpApiClient implements ApiClient {
      */
     private void look(String request, Write write, String required, CompletableFuture<@Nullable RawObject> result) {
         String name = write.key().name();
-        get(write.type(), write.key()).whenComplete((found, problem) -> {
+        get(write.type(), write.key(), Extent.WHOLE).whenComplete((found, problem) -> {
             boolean gone = found == null
                     ? problem instanceof ApiException.NotFound missing && missing.misses(name)
                     : !required.isEmpty() && !found.uid().equals(required);
@@ -208,15 +212,20 @@ final class HttpApiClient implements ApiClient {
 
     @Override
     public Streams.Handle list(ResourceType<?> type, Query query, Lane listenerLane, Streams.ListListener listener) {
+        return list(type, Extent.of(type, DroppedPaths.NONE), query, listenerLane, listener);
+    }
+
+    private Streams.Handle list(
+            ResourceType<?> type, Extent extent, Query query, Lane listenerLane, Streams.ListListener listener) {
         String request = "list " + type + in(query);
         return AnswerStream.open(
                 streaming(request, type),
                 () -> stream(
                         ResourcePath.collection(request, type, query.namespace(), query.parameters()),
-                        format.acceptForList(),
+                        format.acceptForList(extent),
                         HttpCall.Kind.REQUEST),
                 listenerLane,
-                new ListPage(request, format.list(type), listener));
+                new ListPage(request, format.list(type, extent), listener));
     }
 
     @Override
@@ -226,6 +235,11 @@ final class HttpApiClient implements ApiClient {
 
     @Override
     public Streams.Handle watch(ResourceType<?> type, Query query, Lane listenerLane, Streams.WatchListener listener) {
+        return watch(type, Extent.of(type, DroppedPaths.NONE), query, listenerLane, listener);
+    }
+
+    private Streams.Handle watch(
+            ResourceType<?> type, Extent extent, Query query, Lane listenerLane, Streams.WatchListener listener) {
         String request = "watch " + type + in(query);
         return AnswerStream.open(
                 streaming(request, type),
@@ -235,10 +249,35 @@ final class HttpApiClient implements ApiClient {
                                 type,
                                 query.namespace(),
                                 query.with("watch", "true").parameters()),
-                        format.acceptForWatch(),
+                        format.acceptForWatch(extent),
                         HttpCall.Kind.STREAM),
                 listenerLane,
-                new WatchFrames(request, format.watch(type), listener));
+                new WatchFrames(request, format.watch(type, extent), listener));
+    }
+
+    @Override
+    public Reads without(DroppedPaths paths) {
+        if (paths.isEmpty()) {
+            return this;
+        }
+        return new Reads() {
+            @Override
+            public CompletionStage<RawObject> get(ResourceType<?> type, ObjectKey key) {
+                return HttpApiClient.this.get(type, key, Extent.of(type, paths));
+            }
+
+            @Override
+            public Streams.Handle list(
+                    ResourceType<?> type, Query query, Lane listenerLane, Streams.ListListener listener) {
+                return HttpApiClient.this.list(type, Extent.of(type, paths), query, listenerLane, listener);
+            }
+
+            @Override
+            public Streams.Handle watch(
+                    ResourceType<?> type, Query query, Lane listenerLane, Streams.WatchListener listener) {
+                return HttpApiClient.this.watch(type, Extent.of(type, paths), query, listenerLane, listener);
+            }
+        };
     }
 
     @Override
@@ -264,6 +303,7 @@ final class HttpApiClient implements ApiClient {
 
     @Override
     public byte[] encode(HasMetadata object) {
+        Extent.requireWhole(object);
         return format.encode(object);
     }
 
@@ -317,7 +357,7 @@ final class HttpApiClient implements ApiClient {
                 write,
                 call,
                 answer -> {
-                    RawObject object = object(request, write, write.type(), write.key(), answer);
+                    RawObject object = object(request, write, write.type(), Extent.WHOLE, write.key(), answer);
                     tell(new WriteObserver.Done(write, object, object.uid()));
                     return object;
                 },
@@ -484,10 +524,15 @@ final class HttpApiClient implements ApiClient {
     }
 
     private RawObject object(
-            String request, @Nullable Write write, ResourceType<?> type, ObjectKey key, HttpAnswer answer) {
+            String request,
+            @Nullable Write write,
+            ResourceType<?> type,
+            Extent extent,
+            ObjectKey key,
+            HttpAnswer answer) {
         RawObject object;
         try {
-            object = format.object(type, answer.body());
+            object = format.object(type, extent, answer.body());
         } catch (ApiException.Malformed e) {
             throw new ApiException.Malformed(request, e.answer(), e);
         }
@@ -609,7 +654,7 @@ final class HttpApiClient implements ApiClient {
         return new HttpCall(
                 method,
                 target,
-                common(format.acceptForObject()).with("Content-Type", contentType),
+                common(format.acceptForObject(Extent.WHOLE)).with("Content-Type", contentType),
                 body,
                 HttpCall.Kind.REQUEST);
     }

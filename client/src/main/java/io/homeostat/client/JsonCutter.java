@@ -4,10 +4,12 @@ import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Checks JSON as its bytes come, cut into chunks anywhere, and keeps what is needed of it: the bytes without
- * {@code metadata.managedFields}, and the places of the parts that are looked at. One pass, no tree, no string.
+ * {@code metadata.managedFields}, and the places of the parts that are looked at, those of dropped paths among them. One pass, no tree,
+ * no string.
  *
  * <p>Paths are anchored by depth: a {@code managedFields} or {@code metadata} elsewhere is content like any other. Of two members with
  * the same key the last one counts, as it does for the decoder.
@@ -29,6 +31,11 @@ final class JsonCutter {
     // level, in the
     //   watched object or list item, and in its metadata.
     // - roles[hookDepth] says what the present member at that depth is.
+    // - cuts[0..2*cutCount) are the dropped parts of the present object: pairs of places in kept, ascending, apart from
+    // each other,
+    //   each with the comma that is not needed without it. What is between them is JSON again.
+    // - nodes[d], for d up to hookDepth, is what the container at depth d is on dropped paths; next[d] what its present
+    // value is.
 
     /** What a document holds, and how deep its objects lie. */
     enum Shape {
@@ -98,17 +105,24 @@ final class JsonCutter {
     private static final int ROLE_KIND = 7;
     private static final int ROLE_API_VERSION = 8;
     private static final int ROLE_CUT = 9;
+    private static final int ROLE_DROPPED = 10;
 
     private static final byte[] CLASSES = classes();
     private static final VarHandle LONGS = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
     private static final int INITIAL_BUFFER = 16 * 1024;
     private static final int RETAINED_BUFFER = 1024 * 1024;
+    /** The depths that are looked at when nothing is dropped. */
+    private static final int HOOKS = 6;
 
     // All fields are confined to the stream's lane.
     private final Shape shape;
     private final int limit;
+    private final DroppedPaths.@Nullable Node dropped;
     private final long[] objectAt = new long[MAX_DEPTH / 64 + 1];
-    private final int[] roles = new int[6];
+    private final int[] roles;
+    private final int[] lastComma;
+    private final DroppedPaths.@Nullable Node[] nodes;
+    private final DroppedPaths.@Nullable Node[] next;
 
     private byte[] kept = new byte[INITIAL_BUFFER];
     private int keptLength;
@@ -129,8 +143,11 @@ final class JsonCutter {
     private long rootStart;
     private long elementStart;
     private int keyStart;
-    private int lastComma;
     private boolean dropComma;
+    private int[] cuts = {};
+    private int cutCount;
+    private int droppedFrom;
+    private boolean cutTakesComma;
     private int itemsStart = -1;
     private int elementKeptStart;
     private int elementFirst;
@@ -151,8 +168,18 @@ final class JsonCutter {
     int apiVersionEnd = -1;
 
     JsonCutter(Shape shape, int limit) {
+        this(shape, limit, DroppedPaths.NONE);
+    }
+
+    JsonCutter(Shape shape, int limit, DroppedPaths paths) {
         this.shape = shape;
         this.limit = limit;
+        this.dropped = paths.isEmpty() ? null : paths.root();
+        int hooks = HOOKS + paths.depth();
+        this.roles = new int[hooks];
+        this.lastComma = new int[hooks];
+        this.nodes = new DroppedPaths.@Nullable Node[dropped == null ? 0 : hooks];
+        this.next = new DroppedPaths.@Nullable Node[dropped == null ? 0 : hooks];
         roles[0] = ROLE_ROOT;
     }
 
@@ -184,6 +211,37 @@ final class JsonCutter {
 
     int keptLength() {
         return keptLength;
+    }
+
+    /** Whether the present object has nothing of a dropped path. */
+    boolean dropsNothing() {
+        return cutCount == 0;
+    }
+
+    /** How many bytes of {@link #kept} from {@code from} to {@code to}, two places in the present object, are of no dropped path. */
+    int lengthWithoutDropped(int from, int to) {
+        int length = to - from;
+        for (int i = 0; i < 2 * cutCount; i += 2) {
+            if (cuts[i] >= from && cuts[i + 1] <= to) {
+                length -= cuts[i + 1] - cuts[i];
+            }
+        }
+        return length;
+    }
+
+    /** Copies the bytes that {@link #lengthWithoutDropped} counts; the place behind the last one in {@code target}. */
+    int copyWithoutDropped(int from, int to, byte[] target, int at) {
+        int put = at;
+        int done = from;
+        for (int i = 0; i < 2 * cutCount; i += 2) {
+            if (cuts[i] >= from && cuts[i + 1] <= to) {
+                System.arraycopy(kept, done, target, put, cuts[i] - done);
+                put += cuts[i] - done;
+                done = cuts[i + 1];
+            }
+        }
+        System.arraycopy(kept, done, target, put, to - done);
+        return put + to - done;
     }
 
     /** What the last {@link #advance} ended with. */
@@ -250,6 +308,8 @@ final class JsonCutter {
         kindEnd = -1;
         apiVersionStart = -1;
         apiVersionEnd = -1;
+        cutCount = 0;
+        cutTakesComma = false;
     }
 
     private void emptyTo(int length) {
@@ -661,7 +721,10 @@ final class JsonCutter {
         if (descend) {
             hookDepth = depth;
             roles[depth] = ROLE_NONE;
-            lastComma = -1;
+            lastComma[depth] = -1;
+            if (dropped != null) {
+                descendTo(kind);
+            }
             if (roles[depth - 1] == ROLE_ITEMS) {
                 roles[depth] = ROLE_ITEM;
                 keep(b, i + 1);
@@ -675,8 +738,25 @@ final class JsonCutter {
         return switch (roles[depth]) {
             case ROLE_ROOT, ROLE_OBJECT, ROLE_ITEM, ROLE_METADATA -> kind == OPEN_OBJECT;
             case ROLE_ITEMS -> kind == OPEN_ARRAY;
+            case ROLE_NONE -> {
+                DroppedPaths.Node node = dropped == null ? null : next[depth];
+                yield node != null && node.leadsInto(kind == OPEN_OBJECT);
+            }
             default -> false;
         };
+    }
+
+    /** Takes the paths along into the container that begins. */
+    private void descendTo(int kind) {
+        DroppedPaths.Node node =
+                switch (roles[depth - 1]) {
+                    case ROLE_ROOT -> shape == Shape.OBJECT ? dropped : null;
+                    case ROLE_OBJECT, ROLE_ITEM -> dropped;
+                    case ROLE_METADATA, ROLE_NONE -> next[depth - 1];
+                    default -> null;
+                };
+        nodes[depth] = node;
+        next[depth] = node == null || kind == OPEN_OBJECT ? null : node.elements();
     }
 
     private int close(byte[] b, int i, long chunkStart) {
@@ -693,6 +773,7 @@ final class JsonCutter {
                 copying = true;
                 copyFrom = i;
             }
+            cutTakesComma = false;
             hookDepth = depth;
         }
         state = AFTER_VALUE;
@@ -736,6 +817,7 @@ final class JsonCutter {
         oversized = true;
         copying = false;
         dropComma = false;
+        cutTakesComma = false;
         objectEnd = -1;
         if (itemsStart >= 0 && hookDepth >= 2 && roles[1] == ROLE_ITEMS) {
             hookDepth = 2;
@@ -751,8 +833,8 @@ final class JsonCutter {
         }
         int role = ROLE_NONE;
         int level = depth - (shape == Shape.OBJECT ? 1 : shape == Shape.FRAME ? 2 : 3);
-        if (level == 1) {
-            if (keyIs("managedFields")) {
+        if (level >= 1) {
+            if (level == 1 && roles[depth - 1] == ROLE_METADATA && keyIs("managedFields")) {
                 role = ROLE_CUT;
             }
         } else if (level == 0) {
@@ -778,6 +860,14 @@ final class JsonCutter {
                 state = FAILED;
                 problem = "a second member \"items\"";
             }
+        }
+        if (dropped != null && level >= 0 && role != ROLE_CUT) {
+            DroppedPaths.Node node = nodes[depth];
+            DroppedPaths.Node member = node == null ? null : node.member(kept, keyStart, keptLength);
+            if (member != null && member.isEnd()) {
+                role = ROLE_DROPPED;
+            }
+            next[depth] = member;
         }
         roles[depth] = role;
     }
@@ -813,7 +903,12 @@ final class JsonCutter {
             copyFrom = i + 1;
             return;
         }
-        lastComma = keptAt(i);
+        if (cutTakesComma) {
+            cutTakesComma = false;
+            cuts[2 * cutCount - 1] = keptAt(i) + 1;
+            return;
+        }
+        lastComma[depth] = keptAt(i);
     }
 
     private void valueBegins(byte[] b, int i, int kind, long chunkStart) {
@@ -846,10 +941,12 @@ final class JsonCutter {
                 if (oversized) {
                     return;
                 }
-                keptLength = lastComma >= 0 ? lastComma : keyStart;
-                dropComma = lastComma < 0;
+                keptLength = lastComma[depth] >= 0 ? lastComma[depth] : keyStart;
+                dropComma = lastComma[depth] < 0;
                 copying = false;
             }
+                // From the comma before the key on, or from the key when no member before it stays.
+            case ROLE_DROPPED -> droppedFrom = lastComma[depth] >= 0 ? lastComma[depth] : keyStart;
             default -> {}
         }
     }
@@ -882,6 +979,15 @@ final class JsonCutter {
                     copying = true;
                     copyFrom = i;
                 }
+            }
+            case ROLE_DROPPED -> {
+                if (2 * cutCount == cuts.length) {
+                    cuts = Arrays.copyOf(cuts, Math.max(16, 2 * cuts.length));
+                }
+                cuts[2 * cutCount] = droppedFrom;
+                cuts[2 * cutCount + 1] = keptAt(i);
+                cutCount++;
+                cutTakesComma = lastComma[depth] < 0;
             }
             default -> {}
         }

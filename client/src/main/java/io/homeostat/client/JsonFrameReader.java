@@ -13,10 +13,10 @@ final class JsonFrameReader implements FrameReader {
     private final MetadataScanner scanner;
     private boolean skippingLine;
 
-    JsonFrameReader(WireFormat format, ResourceType<?> type, int limit) {
+    JsonFrameReader(WireFormat format, ResourceType<?> type, int limit, Extent extent) {
         this.type = type;
-        this.cutter = new JsonCutter(JsonCutter.Shape.FRAME, limit);
-        this.scanner = new MetadataScanner(format, type, new Interner());
+        this.cutter = new JsonCutter(JsonCutter.Shape.FRAME, limit, extent.dropped());
+        this.scanner = new MetadataScanner(format, type, new Interner(), extent);
     }
 
     @Override

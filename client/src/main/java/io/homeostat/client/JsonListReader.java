@@ -8,16 +8,18 @@ import org.jspecify.annotations.Nullable;
 final class JsonListReader implements ListReader {
     // All fields are confined to the stream's lane.
     private final ResourceType<?> type;
+    private final boolean partial;
     private final JsonCutter cutter;
     private final MetadataScanner scanner;
     private int count;
     private boolean complete;
     private @Nullable String problem;
 
-    JsonListReader(WireFormat format, ResourceType<?> type, int limit) {
+    JsonListReader(WireFormat format, ResourceType<?> type, int limit, Extent extent) {
         this.type = type;
-        this.cutter = new JsonCutter(JsonCutter.Shape.LIST, limit);
-        this.scanner = new MetadataScanner(format, type, new Interner());
+        this.partial = extent.metadataOnly();
+        this.cutter = new JsonCutter(JsonCutter.Shape.LIST, limit, extent.dropped());
+        this.scanner = new MetadataScanner(format, type, new Interner(), extent);
     }
 
     @Override
@@ -106,13 +108,19 @@ final class JsonListReader implements ListReader {
         if (kind == null
                 || kind.equals("Status")
                 || kind.equals("Table")
-                || !type.apiVersion().equals(apiVersion)) {
+                || !(type.apiVersion().equals(apiVersion) || isPartial(kind, apiVersion))) {
             problem = "kind " + MetadataScanner.identifier(kind) + " of apiVersion "
                     + MetadataScanner.identifier(apiVersion);
         } else if (!items.equals("an array") && !items.equals("null")) {
             problem = "items: expected an array, found " + items;
         }
         return problem == null ? new Streams.ListEnd(metadata[0], metadata[1], count) : null;
+    }
+
+    private boolean isPartial(String kind, @Nullable String apiVersion) {
+        return partial
+                && kind.equals(MetadataScanner.PARTIAL + "List")
+                && MetadataScanner.PARTIAL_VERSION.equals(apiVersion);
     }
 
     /** resourceVersion and continue. */

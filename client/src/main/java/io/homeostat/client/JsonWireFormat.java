@@ -24,36 +24,41 @@ final class JsonWireFormat implements WireFormat {
     }
 
     @Override
-    public String acceptForObject() {
-        return JSON;
+    public String acceptForObject(Extent extent) {
+        return extent.metadataOnly() ? accept(MetadataScanner.PARTIAL) : JSON;
     }
 
     @Override
-    public String acceptForList() {
-        return JSON;
+    public String acceptForList(Extent extent) {
+        return extent.metadataOnly() ? accept(MetadataScanner.PARTIAL + "List") : JSON;
     }
 
     @Override
-    public String acceptForWatch() {
-        return JSON;
+    public String acceptForWatch(Extent extent) {
+        return acceptForObject(extent);
+    }
+
+    /** A server that does not know it sends whole objects, as client-go asks it to; they are cut here. */
+    private static String accept(String as) {
+        return JSON + ";as=" + as + ";g=meta.k8s.io;v=v1," + JSON;
     }
 
     @Override
-    public FrameReader watch(ResourceType<?> type) {
-        return new JsonFrameReader(this, type, limit);
+    public FrameReader watch(ResourceType<?> type, Extent extent) {
+        return new JsonFrameReader(this, type, limit, extent);
     }
 
     @Override
-    public ListReader list(ResourceType<?> type) {
-        return new JsonListReader(this, type, limit);
+    public ListReader list(ResourceType<?> type, Extent extent) {
+        return new JsonListReader(this, type, limit, extent);
     }
 
     @Override
-    public RawObject object(ResourceType<?> type, byte[] json) {
-        JsonCutter cutter = new JsonCutter(JsonCutter.Shape.OBJECT, limit);
+    public RawObject object(ResourceType<?> type, Extent extent, byte[] json) {
+        JsonCutter cutter = new JsonCutter(JsonCutter.Shape.OBJECT, limit, extent.dropped());
         String found = whole(cutter, json);
         if (found == null) {
-            MetadataScanner scanner = new MetadataScanner(this, type, null);
+            MetadataScanner scanner = new MetadataScanner(this, type, null, extent);
             RawObject object = scanner.scan(cutter);
             if (object != null) {
                 return object;

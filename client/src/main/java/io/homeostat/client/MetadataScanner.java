@@ -20,10 +20,17 @@ final class MetadataScanner {
 
     private static final String INITIAL_EVENTS_END = "k8s.io/initial-events-end";
     private static final byte[] NOTHING = {};
+    private static final byte[] METADATA = "\"metadata\":".getBytes(StandardCharsets.UTF_8);
+
+    /** What a server sends that is asked for metadata only (apimachinery's meta/v1 PartialObjectMetadata). */
+    static final String PARTIAL = "PartialObjectMetadata";
+
+    static final String PARTIAL_VERSION = "meta.k8s.io/v1";
 
     private final WireFormat format;
     private final ResourceType<?> type;
     private final @Nullable Interner interner;
+    private final Extent extent;
     private final byte[] kindMember;
     private final byte[] apiVersionMember;
     private final CompactMap.Collector collector = new CompactMap.Collector();
@@ -51,9 +58,15 @@ final class MetadataScanner {
 
     /** @param interner null when strings are not worth sharing, for a single object */
     MetadataScanner(WireFormat format, ResourceType<?> type, @Nullable Interner interner) {
+        this(format, type, interner, Extent.WHOLE);
+    }
+
+    /** @param extent what is copied; all metadata is scanned all the same */
+    MetadataScanner(WireFormat format, ResourceType<?> type, @Nullable Interner interner, Extent extent) {
         this.format = format;
         this.type = type;
         this.interner = interner;
+        this.extent = extent;
         this.kindMember = member("kind", type.kind());
         this.apiVersionMember = member("apiVersion", type.apiVersion());
     }
@@ -114,7 +127,40 @@ final class MetadataScanner {
         if (key == null || problem != null) {
             return null;
         }
-        return new ScannedObject(format, key, this, copy(cutter, hasKind, hasApiVersion));
+        if (extent.isWhole()) {
+            return new ScannedObject(format, key, this, copy(cutter, hasKind, hasApiVersion));
+        }
+        byte[] left = extent.metadataOnly() ? copyOfMetadata(cutter) : copy(cutter, hasKind, hasApiVersion);
+        long fingerprint =
+                extent.metadataOnly() ? Fingerprint.of(left) : Fingerprint.of(cutter.kept(), cutter.objectStart);
+        return new CutObject(format, key, this, left, fingerprint, extent);
+    }
+
+    /** The bytes of an object that was scanned before, and that {@code cutter} has marked again. */
+    byte[] copy(JsonCutter cutter) {
+        return extent.metadataOnly() ? copyOfMetadata(cutter) : copy(cutter, true, true);
+    }
+
+    /** The type, as whole objects have it, and the metadata: the same, whether the server sent it whole or in part. */
+    private byte[] copyOfMetadata(JsonCutter cutter) {
+        int from = cutter.metadataStart;
+        int to = cutter.metadataEnd;
+        byte[] bytes = new byte
+                [1
+                        + kindMember.length
+                        + apiVersionMember.length
+                        + METADATA.length
+                        + cutter.lengthWithoutDropped(from, to)
+                        + 1];
+        bytes[0] = '{';
+        int at = 1;
+        for (byte[] part : new byte[][] {kindMember, apiVersionMember, METADATA}) {
+            System.arraycopy(part, 0, bytes, at, part.length);
+            at += part.length;
+        }
+        at = cutter.copyWithoutDropped(from, to, bytes, at);
+        bytes[at] = '}';
+        return bytes;
     }
 
     /**
@@ -179,15 +225,15 @@ final class MetadataScanner {
         byte[] second = hasApiVersion ? NOTHING : apiVersionMember;
         int from = cutter.objectStart;
         int to = cutter.objectEnd;
-        if (first.length + second.length == 0) {
+        if (first.length + second.length == 0 && cutter.dropsNothing()) {
             return Arrays.copyOfRange(cutter.kept(), from, to);
         }
         // Items of lists of built-in types come without both; they are put where the server puts them.
-        byte[] bytes = new byte[to - from + first.length + second.length];
+        byte[] bytes = new byte[cutter.lengthWithoutDropped(from, to) + first.length + second.length];
         bytes[0] = '{';
         System.arraycopy(first, 0, bytes, 1, first.length);
         System.arraycopy(second, 0, bytes, 1 + first.length, second.length);
-        System.arraycopy(cutter.kept(), from + 1, bytes, 1 + first.length + second.length, to - from - 1);
+        cutter.copyWithoutDropped(from + 1, to, bytes, 1 + first.length + second.length);
         return bytes;
     }
 
@@ -207,10 +253,15 @@ final class MetadataScanner {
             return true;
         }
         String found = cursor.string(null);
-        if (!wanted.equals(found)) {
+        if (!wanted.equals(found) && !(extent.metadataOnly() && isPartial(found))) {
             problem(path + ": expected " + wanted + ", found " + identifier(found));
         }
         return true;
+    }
+
+    /** Whether that is the kind or apiVersion of an object that shows its metadata only. */
+    private static boolean isPartial(@Nullable String found) {
+        return PARTIAL.equals(found) || PARTIAL_VERSION.equals(found);
     }
 
     /** A kind or apiVersion for a message: what cannot be one is not shown. */

@@ -3,6 +3,7 @@ package io.homeostat.client;
 import io.fabric8.kubernetes.api.model.GenericKubernetesResource;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespaced;
+import io.fabric8.kubernetes.api.model.PartialObjectMetadata;
 import io.homeostat.core.Stable;
 
 /**
@@ -55,6 +56,19 @@ public record ResourceType<T extends HasMetadata>(
     public static ResourceType<GenericKubernetesResource> dynamic(
             String group, String version, String plural, String kind, Scope scope) {
         return new ResourceType<>(group, version, plural, kind, scope, GenericKubernetesResource.class);
+    }
+
+    /**
+     * The same resource, of which only metadata is read: the server is asked for it alone, and sends no more
+     * ({@code PartialObjectMetadata}). Kind and apiVersion of what is decoded are those of the resource.
+     */
+    public ResourceType<PartialObjectMetadata> metadataOnly() {
+        return new ResourceType<>(group, version, plural, kind, scope, PartialObjectMetadata.class);
+    }
+
+    /** Whether this is of {@link #metadataOnly}. */
+    public boolean isMetadataOnly() {
+        return objectClass == PartialObjectMetadata.class;
     }
 
     /** {@code group/version}, or {@code version} for the core group. */

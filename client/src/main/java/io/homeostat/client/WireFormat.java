@@ -14,26 +14,42 @@ interface WireFormat {
     }
 
     /** The {@code Accept} header of a request for one object. */
-    String acceptForObject();
+    String acceptForObject(Extent extent);
 
     /** The {@code Accept} header of a list. */
-    String acceptForList();
+    String acceptForList(Extent extent);
 
     /** The {@code Accept} header of a watch. */
-    String acceptForWatch();
+    String acceptForWatch(Extent extent);
 
     /** The reader of one watch stream, confined to that stream's lane. */
-    FrameReader watch(ResourceType<?> type);
+    FrameReader watch(ResourceType<?> type, Extent extent);
 
     /** The reader of one page of a list, confined to that stream's lane. */
-    ListReader list(ResourceType<?> type);
+    ListReader list(ResourceType<?> type, Extent extent);
+
+    /** {@link #watch(ResourceType, Extent)} of whole objects. */
+    default FrameReader watch(ResourceType<?> type) {
+        return watch(type, Extent.WHOLE);
+    }
+
+    /** {@link #list(ResourceType, Extent)} of whole objects. */
+    default ListReader list(ResourceType<?> type) {
+        return list(type, Extent.WHOLE);
+    }
 
     /**
      * An answer that is one object: {@code managedFields} cut, metadata scanned.
      *
+     * @param extent what is kept of it
      * @throws ApiException.Malformed saying what was found instead: another kind, a Table, a Status, HTML, broken JSON
      */
-    RawObject object(ResourceType<?> type, byte[] json);
+    RawObject object(ResourceType<?> type, Extent extent, byte[] json);
+
+    /** {@link #object(ResourceType, Extent, byte[])} of a whole object. */
+    default RawObject object(ResourceType<?> type, byte[] json) {
+        return object(type, Extent.WHOLE, json);
+    }
 
     /**
      * The answer to a delete.

@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CompletionStage;
 import org.jspecify.annotations.Nullable;
@@ -73,6 +74,36 @@ class HttpApiClientTest {
         ApiException failure = (ApiException) failures.get(0);
         assertThat(failure.getMessage()).doesNotContain(CANARY);
         return failure;
+    }
+
+    /** Writes are answered whole, whoever asks: the caches that see them may be of whole objects. */
+    @Test
+    void metadataIsAskedForByReadsAndNotByWrites() {
+        ScriptedServer server = server(peer -> peer.answer(200, configMap("a", "7")));
+        ApiClient client = client(server);
+        List<RawObject> written = new ArrayList<>();
+        client.observeWrites(done -> written.add(Objects.requireNonNull(done.object())));
+        ResourceType<?> metadata = CONFIG_MAPS.metadataOnly();
+
+        assertThat(done(client.get(metadata, KEY)).bytes().length)
+                .isLessThan(done(client.get(CONFIG_MAPS, KEY)).bytes().length);
+        done(client.patch(metadata, KEY, "", ApiClient.PatchKind.MERGE, JSON));
+        assertThat(failure(client.listAll(metadata, Query.everywhere()))).isInstanceOf(ApiException.Malformed.class);
+
+        assertThat(written).singleElement().satisfies(object -> assertThat(
+                        new String(object.bytes(), StandardCharsets.UTF_8))
+                .isEqualTo(configMap("a", "7")));
+        String json = "application/json";
+        String partial = ";g=meta.k8s.io;v=v1," + json;
+        assertThat(server.calls.stream()
+                        .map(call -> call.headers().first("Accept").orElse("")))
+                .startsWith(
+                        json + ";as=PartialObjectMetadata" + partial,
+                        json,
+                        json,
+                        json + ";as=PartialObjectMetadataList" + partial);
+        assertThat(WireFormat.json().acceptForWatch(Extent.of(metadata, DroppedPaths.NONE)))
+                .isEqualTo(json + ";as=PartialObjectMetadata" + partial);
     }
 
     @Test

@@ -1,11 +1,11 @@
 package io.homeostat.informer;
 
-import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ListItem;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.Query;
 import io.homeostat.client.RawObject;
+import io.homeostat.client.Reads;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.Streams;
 import io.homeostat.core.EngineRuntime;
@@ -75,7 +75,7 @@ final class Audit {
     }
 
     private final EngineRuntime runtime;
-    private final ApiClient client;
+    private final Reads client;
     private final ResourceType<?> type;
     private final Query selection;
     private final Lane lane;
@@ -87,7 +87,7 @@ final class Audit {
     private @Nullable Registration timer;
     private @Nullable Look look;
 
-    Audit(EngineRuntime runtime, ApiClient client, ResourceType<?> type, Query selection, Lane lane, Subject subject) {
+    Audit(EngineRuntime runtime, Reads client, ResourceType<?> type, Query selection, Lane lane, Subject subject) {
         this.runtime = runtime;
         this.client = client;
         this.type = type;

@@ -1,9 +1,9 @@
 package io.homeostat.informer;
 
-import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
+import io.homeostat.client.Reads;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Backoff;
 import io.homeostat.core.EngineRuntime;
@@ -51,7 +51,7 @@ final class Doubts {
     private static final Backoff PACE = new Backoff(Duration.ofSeconds(1), 2, Duration.ofMinutes(5), 0.5);
 
     private final EngineRuntime runtime;
-    private final ApiClient client;
+    private final Reads client;
     private final Heartbeat heartbeat;
     private final ResourceType<?> type;
     private final Lane lane;
@@ -70,13 +70,7 @@ final class Doubts {
     private long notBefore;
     private long questions;
 
-    Doubts(
-            EngineRuntime runtime,
-            ApiClient client,
-            Heartbeat heartbeat,
-            ResourceType<?> type,
-            Lane lane,
-            Verdict verdict) {
+    Doubts(EngineRuntime runtime, Reads client, Heartbeat heartbeat, ResourceType<?> type, Lane lane, Verdict verdict) {
         this.runtime = runtime;
         this.client = client;
         this.heartbeat = heartbeat;

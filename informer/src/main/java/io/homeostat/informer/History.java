@@ -1,9 +1,9 @@
 package io.homeostat.informer;
 
-import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ListItem;
 import io.homeostat.client.Query;
+import io.homeostat.client.Reads;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.Streams;
 import io.homeostat.core.EngineRuntime;
@@ -51,7 +51,7 @@ final class History {
     }
 
     private final EngineRuntime runtime;
-    private final ApiClient client;
+    private final Reads client;
     private final ResourceType<?> type;
     private final Query selection;
     private final Lane lane;
@@ -63,13 +63,7 @@ final class History {
     private @Nullable Registration later;
     private int failures;
 
-    History(
-            EngineRuntime runtime,
-            ApiClient client,
-            ResourceType<?> type,
-            Query selection,
-            Lane lane,
-            Watcher watcher) {
+    History(EngineRuntime runtime, Reads client, ResourceType<?> type, Query selection, Lane lane, Watcher watcher) {
         this.runtime = runtime;
         this.client = client;
         this.type = type;

@@ -2,9 +2,11 @@ package io.homeostat.informer;
 
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
+import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.Query;
 import io.homeostat.client.RawObject;
+import io.homeostat.client.Reads;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.WatchFrame;
 import io.homeostat.client.Write;
@@ -196,6 +198,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private final EngineRuntime runtime;
     private final ResourceType<?> type;
     private final String namespace;
+    private final DroppedPaths dropped;
     private final String name;
     private final Lane lane;
     private final RandomGenerator random;
@@ -277,13 +280,17 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             ResourceType<?> type,
             String namespace,
             String labelSelector,
+            DroppedPaths dropped,
             StorePolicy policy) {
         this.runtime = runtime;
         this.type = type;
         this.namespace = namespace;
+        this.dropped = dropped;
         this.name = type
+                + (type.isMetadataOnly() ? ", metadata only" : "")
                 + (namespace.isEmpty() ? "" : " in " + namespace)
-                + (labelSelector.isEmpty() ? "" : " with " + labelSelector);
+                + (labelSelector.isEmpty() ? "" : " with " + labelSelector)
+                + (dropped.isEmpty() ? "" : " without " + dropped);
         this.lane = runtime.lane("informer " + name);
         this.random = runtime.random("informer " + name);
         this.selector = LabelSelector.of(labelSelector);
@@ -292,9 +299,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         this.marksAtOnce = runtime.planted("informer.bookmark-before-events");
         this.gapsLateHandlers = runtime.planted("informer.late-handler-gap");
         Query selection = Query.in(namespace).with("labelSelector", labelSelector);
-        this.reflector = new Reflector(runtime, client, heartbeat, type, selection, lane, this);
-        this.doubts = new Doubts(runtime, client, heartbeat, type, lane, this);
-        this.audit = new Audit(runtime, client, type, selection, lane, this);
+        Reads reads = client.without(dropped);
+        this.reflector = new Reflector(runtime, reads, heartbeat, type, selection, lane, this);
+        this.doubts = new Doubts(runtime, reads, heartbeat, type, lane, this);
+        this.audit = new Audit(runtime, reads, type, selection, lane, this);
         this.status = new Status(Phase.IDLE, runtime.wallClock(), false, false, null, 0, Map.of(), 0);
         this.metrics = new InformerMetrics(sink, name, type);
         metrics.show(this);
@@ -486,10 +494,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             // Bytes of another version of the API are not what is kept here, and only the server converts them.
             onLane(() -> doubt(object.key()));
         } else if (object != null) {
-            Indexer.Outcome outcome = indexer.own(object);
+            RawObject kept = dropped.cut(type, object); // the answer is whole; readers see no part come and go
+            Indexer.Outcome outcome = indexer.own(kept);
             if (outcome == Indexer.Outcome.PASSED) {
                 onLane(() -> {
-                    fifo.add(new Delta.Passed(object));
+                    fifo.add(new Delta.Passed(kept));
                     pump();
                 });
             } else if (outcome == Indexer.Outcome.DOUBTED) {

@@ -3,6 +3,7 @@ package io.homeostat.informer;
 import com.google.errorprone.annotations.concurrent.GuardedBy;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ApiClient;
+import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.WriteObserver;
@@ -34,8 +35,56 @@ final class InformerRegistry implements SharedInformers {
      * - Nothing foreign is called under the lock.
      */
 
-    /** What makes two informers the same (D29): the class objects are decoded into is none of it. */
-    private record Identity(Kind kind, String namespace, String labelSelector) {}
+    /**
+     * What makes two informers the same (D29): the class objects are decoded into is none of it, but for the one that shows metadata only.
+     */
+    private record Identity(
+            Kind kind, String namespace, String labelSelector, boolean metadataOnly, DroppedPaths dropped) {}
+
+    /** The same caches for users who drop something. */
+    private record Dropping(InformerRegistry all, DroppedPaths paths) implements SharedInformers {
+        @Override
+        public <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace) {
+            return all.informer(type, namespace, "", paths);
+        }
+
+        @Override
+        public <T extends HasMetadata> SharedInformer<T> informer(
+                ResourceType<T> type, String namespace, String labelSelector) {
+            return all.informer(type, namespace, labelSelector, paths);
+        }
+
+        @Override
+        public <T extends HasMetadata> NamespacedInformer<T> informer(
+                ResourceType<T> type, Set<String> namespaces, String labelSelector) {
+            return all.informer(type, namespaces, labelSelector, paths);
+        }
+
+        @Override
+        public SharedInformers dropping(DroppedPaths more) {
+            return all.dropping(paths.and(more));
+        }
+
+        @Override
+        public void store(ResourceType<?> type, StorePolicy policy) {
+            all.store(type, policy);
+        }
+
+        @Override
+        public void auditEvery(Duration interval) {
+            all.auditEvery(interval);
+        }
+
+        @Override
+        public List<InformerState> states() {
+            return all.states();
+        }
+
+        @Override
+        public void close() {
+            all.close();
+        }
+    }
 
     /** What is the same for all classes an object is decoded into. */
     private record Kind(String group, String version, String plural) {
@@ -95,8 +144,18 @@ final class InformerRegistry implements SharedInformers {
     }
 
     @Override
+    public SharedInformers dropping(DroppedPaths paths) {
+        return paths.isEmpty() ? this : new Dropping(this, paths);
+    }
+
+    @Override
     public <T extends HasMetadata> NamespacedInformer<T> informer(
             ResourceType<T> type, Set<String> namespaces, String labelSelector) {
+        return informer(type, namespaces, labelSelector, DroppedPaths.NONE);
+    }
+
+    private <T extends HasMetadata> NamespacedInformer<T> informer(
+            ResourceType<T> type, Set<String> namespaces, String labelSelector, DroppedPaths dropped) {
         if (type.scope() == ResourceType.Scope.CLUSTER) {
             throw new IllegalArgumentException("Cannot cache " + type + " of the namespaces " + namespaces
                     + ": its objects are in none; use informer(type, \"\")");
@@ -105,15 +164,20 @@ final class InformerRegistry implements SharedInformers {
                 runtime,
                 type,
                 namespaces,
-                namespace -> informer(type, namespace, labelSelector),
+                namespace -> informer(type, namespace, labelSelector, dropped),
                 InformerMetrics.handlers(metrics, type + " in several namespaces", type));
     }
 
     @Override
     public <T extends HasMetadata> Part<T> informer(ResourceType<T> type, String namespace, String labelSelector) {
+        return informer(type, namespace, labelSelector, DroppedPaths.NONE);
+    }
+
+    private <T extends HasMetadata> Part<T> informer(
+            ResourceType<T> type, String namespace, String labelSelector, DroppedPaths dropped) {
         String selector = labelSelector.strip();
         String space = type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace;
-        Identity identity = new Identity(Kind.of(type), space, selector);
+        Identity identity = new Identity(Kind.of(type), space, selector, type.isMetadataOnly(), dropped);
         boolean isNew;
         Shared found;
         lock.lock();
@@ -133,6 +197,7 @@ final class InformerRegistry implements SharedInformers {
                             type,
                             space,
                             selector,
+                            dropped,
                             policies.getOrDefault(identity.kind, StorePolicy.LAZY)))
                     : known;
             if (isNew) {

@@ -1,11 +1,11 @@
 package io.homeostat.informer;
 
-import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.ListItem;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.Query;
 import io.homeostat.client.RawObject;
+import io.homeostat.client.Reads;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.ResourceVersions;
 import io.homeostat.client.Streams;
@@ -149,7 +149,7 @@ final class Reflector {
     }
 
     private final EngineRuntime runtime;
-    private final ApiClient client;
+    private final Reads client;
     private final Heartbeat heartbeat;
     private final ResourceType<?> type;
     private final Query selection;
@@ -220,7 +220,7 @@ final class Reflector {
 
     Reflector(
             EngineRuntime runtime,
-            ApiClient client,
+            Reads client,
             Heartbeat heartbeat,
             ResourceType<?> type,
             Query selection,

@@ -2,6 +2,7 @@ package io.homeostat.informer;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ApiClient;
+import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Experimental;
@@ -36,7 +37,8 @@ public interface SharedInformers extends Registration {
     }
 
     /**
-     * A hold on the cache of {@code type}; the first one starts it at once.
+     * A hold on the cache of {@code type}; the first one starts it at once. A cache of a type that shows metadata only ({@link
+     * ResourceType#metadataOnly}) is another one than that of whole objects: the server sends it no more than metadata.
      *
      * @param namespace one namespace, {@code ""} for all
      */
@@ -54,6 +56,17 @@ public interface SharedInformers extends Registration {
      */
     <T extends HasMetadata> NamespacedInformer<T> informer(
             ResourceType<T> type, Set<String> namespaces, String labelSelector);
+
+    /**
+     * The same caches, but those that are asked for through what this gives keep nothing of these paths, whichever way an object comes:
+     * list, watch, single reads, the answers of own writes. A cache with other dropped paths is another one, with a watch of its own. What
+     * handlers are told does not depend on it: a change of nothing but a dropped part is told, too.
+     *
+     * <p>Objects of such caches are for reading: {@link DroppedPaths} says what becomes of one that is written.
+     *
+     * @return a view; closing it closes all
+     */
+    SharedInformers dropping(DroppedPaths paths);
 
     /**
      * How caches of {@code type} keep their objects, for all who hold one: {@link StorePolicy#LAZY} unless this is called.

@@ -5,10 +5,12 @@ import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.BlockingApiClient;
 import io.homeostat.client.Discovery;
+import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ListItem;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.Query;
 import io.homeostat.client.RawObject;
+import io.homeostat.client.Reads;
 import io.homeostat.client.ResourceType;
 import io.homeostat.client.Streams;
 import io.homeostat.client.TestErrors;
@@ -476,6 +478,11 @@ final class FakeServer {
                 });
             });
             return answer;
+        }
+
+        @Override
+        public Reads without(DroppedPaths paths) {
+            return this; // its objects have no bytes to cut
         }
 
         @Override

@@ -4,6 +4,7 @@ import io.fabric8.kubernetes.api.model.ObjectMetaBuilder;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.BlockingApiClient;
+import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.core.Headers;
 import io.homeostat.core.Task;
@@ -53,6 +54,7 @@ final class SeedPlay {
     private Tap tap;
     private ApiClient client;
     private SharedInformers informers;
+    private boolean dropsNotes;
     private List<String> heldBefore;
     private @Nullable Backup backup;
     private @Nullable Duration restoredAt;
@@ -109,6 +111,11 @@ final class SeedPlay {
         return informers;
     }
 
+    /** Whether the caches do without notes, which each object of the server has. */
+    boolean dropsNotes() {
+        return dropsNotes;
+    }
+
     boolean paused() {
         return process.isPaused() || process.isCrashed();
     }
@@ -158,7 +165,8 @@ final class SeedPlay {
     private SharedInformers stored(SharedInformers made) {
         StorePolicy[] policies = StorePolicy.values();
         made.store(Gadget.TYPE, policies[stores.nextInt(policies.length)]);
-        return made;
+        dropsNotes = stores.nextInt(3) == 0;
+        return dropsNotes ? made.dropping(DroppedPaths.of("spec.note")) : made;
     }
 
     private void start() {

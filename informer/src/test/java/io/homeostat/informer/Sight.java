@@ -8,6 +8,7 @@ import io.homeostat.informer.Indexer.State;
 import io.homeostat.informer.SeedServer.Commit;
 import io.homeostat.informer.SeedServer.History;
 import io.homeostat.informer.SeedServer.Thing;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -395,10 +396,17 @@ final class Sight {
         }
     }
 
+    private static boolean hasNote(RawObject object) {
+        return new String(object.bytes(), StandardCharsets.UTF_8).contains("\"note\"");
+    }
+
     private void seen(State now) {
         Map<String, RawObject> shown = new HashMap<>();
         for (CachedObject<Gadget> object : informer.snapshot().list()) {
             RawObject raw = object.raw();
+            if (visible.get(raw.uid()) != raw && hasNote(raw) == play.dropsNotes()) {
+                broken(text(raw) + (play.dropsNotes() ? " shows what was dropped" : " has lost its note"));
+            }
             shown.put(raw.uid(), raw);
             String before = carried.contains(text(raw)) ? null : newest.put(raw.uid(), raw.resourceVersion());
             if (before != null && Indexer.older(raw.resourceVersion(), before)) {

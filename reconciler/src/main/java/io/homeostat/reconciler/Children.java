@@ -280,7 +280,7 @@ final class Children {
                 && ResourceVersions.compare(cached.raw().resourceVersion(), answer.resourceVersion()) >= 0) {
             return cached.object();
         }
-        return answer.decode(type);
+        return writer.cache.asKept(type, answer).decode(type);
     }
 
     private static byte[] sha256(byte[] bytes) {
@@ -294,6 +294,9 @@ final class Children {
     /** How children reach the server and the cache. */
     interface Cached {
         <X extends HasMetadata> Optional<CachedObject<X>> get(ResourceType<X> type, ObjectKey key);
+
+        /** What the cache keeps of an answer of the server. */
+        <X extends HasMetadata> RawObject asKept(ResourceType<X> type, RawObject answer);
     }
 
     /**

@@ -3,6 +3,7 @@ package io.homeostat.reconciler;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ApiClient;
 import io.homeostat.client.ApiException;
+import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.RawObject;
 import io.homeostat.client.RequestBodies;
@@ -17,10 +18,12 @@ import io.homeostat.workqueue.WorkQueue;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
@@ -43,6 +46,7 @@ public final class ControllerSpec<R extends HasMetadata> {
     private final ResourceType<R> type;
     private final List<ResourceType<?>> owned = new ArrayList<>();
     private final List<Watched<?>> watched = new ArrayList<>();
+    private final Map<ResourceType<?>, DroppedPaths> dropped = new LinkedHashMap<>();
     private String name;
     private @Nullable Reconciler<R> reconciler;
     private @Nullable String finalizer;
@@ -97,6 +101,30 @@ public final class ControllerSpec<R extends HasMetadata> {
     public <X extends HasMetadata> ControllerSpec<R> watches(
             Class<X> watches, Function<? super X, ? extends Collection<ObjectKey>> mapper) {
         watched.add(new Watched<>(ofOneClass(ResourceType.of(watches)), mapper));
+        return this;
+    }
+
+    /**
+     * The cache of an owned or watched type does without these paths, to need less memory; {@link DroppedPaths} says how they are written.
+     * What {@link Context#owned}, {@link Context#find} and {@link Context#apply} give lacks them, and mappers get objects without them. Such
+     * an object is not written back as a whole: updating, creating or applying it, or a copy of it, is refused, since the server's
+     * would lose what the cache has left out. Merge patches, deletes and applies of objects of your own making are as ever, and a child
+     * that somebody changed in a dropped part is still applied anew. {@link Context#live} reads whole objects.
+     *
+     * <p>The reconciled objects themselves are always whole. A controller that drops other paths of a type than another one has a
+     * cache, and a watch, of its own.
+     *
+     * @param of declared with {@link #owns} or {@link #watches}, before or after this
+     * @throws IllegalArgumentException when it is the reconciled type, or a path is none, or leads to what the engine needs
+     */
+    public ControllerSpec<R> drop(Class<? extends HasMetadata> of, String... paths) {
+        ResourceType<?> secondary = ResourceType.of(of);
+        if (secondary.sameResource(type)) {
+            throw new IllegalArgumentException(
+                    "Controller " + name + " reconciles " + type
+                            + " and cannot drop anything of it: its reconciler gets whole objects, which it may change and write");
+        }
+        dropped.merge(secondary, DroppedPaths.of(paths), DroppedPaths::and);
         return this;
     }
 
@@ -166,6 +194,17 @@ public final class ControllerSpec<R extends HasMetadata> {
     void validate() {
         if (reconciler == null) {
             throw new IllegalArgumentException("Controller " + name + " has no reconciler; add .reconciler(…)");
+        }
+        requireDeclared(name, dropped.keySet(), types());
+    }
+
+    /** What something is dropped of has a cache. */
+    static void requireDeclared(String controller, Set<ResourceType<?>> dropped, Set<ResourceType<?>> declared) {
+        for (ResourceType<?> each : dropped) {
+            if (!declared.contains(each)) {
+                throw new IllegalArgumentException("Controller " + controller + " drops paths of " + each + " as "
+                        + each.objectClass().getName() + ", of which it has no cache; declare it, with the same class");
+            }
         }
     }
 
@@ -244,7 +283,14 @@ public final class ControllerSpec<R extends HasMetadata> {
             }
         }
         sweeps.add(failures::close);
-        return new Source<>(name, engine.informers(), each, engine.namespace(), handlers, sweeps);
+        return new Source<>(
+                name,
+                engine.informers(),
+                each,
+                engine.namespace(),
+                dropped.getOrDefault(each, DroppedPaths.NONE),
+                handlers,
+                sweeps);
     }
 
     /** From a key to a reconcile of the object it names. */
@@ -286,12 +332,20 @@ public final class ControllerSpec<R extends HasMetadata> {
             this.sources = sources;
             this.events = engine.events();
             this.writer = new Children.Writer(
-                    engine.runtime(), engine.client(), engine.operator(), this::cached, () -> {}, () -> {});
+                    engine.runtime(), engine.client(), engine.operator(), new Caches(sources), () -> {}, () -> {});
         }
 
-        private <X extends HasMetadata> java.util.Optional<CachedObject<X>> cached(
-                ResourceType<X> child, ObjectKey key) {
-            return sources.source(child.objectClass()).snapshot().get(key);
+        /** What children ask the caches for. */
+        private record Caches(Sources sources) implements Children.Cached {
+            @Override
+            public <X extends HasMetadata> Optional<CachedObject<X>> get(ResourceType<X> child, ObjectKey key) {
+                return sources.source(child.objectClass()).snapshot().get(key);
+            }
+
+            @Override
+            public <X extends HasMetadata> RawObject asKept(ResourceType<X> child, RawObject answer) {
+                return sources.source(child.objectClass()).asKept(answer);
+            }
         }
 
         /** See {@link Wakers.OfPrimary}. */

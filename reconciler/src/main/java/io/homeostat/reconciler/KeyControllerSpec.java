@@ -2,6 +2,7 @@ package io.homeostat.reconciler;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.BlockingApiClient;
+import io.homeostat.client.DroppedPaths;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Experimental;
@@ -16,8 +17,10 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicReference;
@@ -38,6 +41,7 @@ public final class KeyControllerSpec<K> {
 
     private final String name;
     private final List<Watched<?, K>> watched = new ArrayList<>();
+    private final Map<ResourceType<?>, DroppedPaths> dropped = new LinkedHashMap<>();
     private @Nullable KeyReconciler<K> reconciler;
     private @Nullable Integer workers;
     private @Nullable Duration deadline;
@@ -76,6 +80,16 @@ public final class KeyControllerSpec<K> {
         return this;
     }
 
+    /**
+     * The cache of a watched type does without these paths: see {@link ControllerSpec#drop}.
+     *
+     * @throws IllegalArgumentException when a path is none, or leads to what the engine needs
+     */
+    public KeyControllerSpec<K> drop(Class<? extends HasMetadata> of, String... paths) {
+        dropped.merge(ResourceType.of(of), DroppedPaths.of(paths), DroppedPaths::and);
+        return this;
+    }
+
     /** How many keys are reconciled at a time; by default 10. */
     public KeyControllerSpec<K> workers(int number) {
         this.workers = Operator.requireWorkers(number);
@@ -106,6 +120,13 @@ public final class KeyControllerSpec<K> {
             throw new IllegalArgumentException(
                     "Controller " + name + " watches nothing and would never work; add .watches(…)");
         }
+        ControllerSpec.requireDeclared(name, dropped.keySet(), types());
+    }
+
+    private Set<ResourceType<?>> types() {
+        Set<ResourceType<?>> types = new LinkedHashSet<>();
+        watched.forEach(each -> types.add(each.type));
+        return types;
     }
 
     ControllerRun<K> open(Engine engine) {
@@ -121,9 +142,7 @@ public final class KeyControllerSpec<K> {
                         userReconciler.reconcile(attempt.key(), new Keyed<>(attempt, sources, engine)),
                         name,
                         attempt.key()));
-        Set<ResourceType<?>> types = new LinkedHashSet<>();
-        watched.forEach(each -> types.add(each.type));
-        for (ResourceType<?> each : types) {
+        for (ResourceType<?> each : types()) {
             sources.add(open(engine, each, dispatcher.queue()));
         }
         return new ControllerRun<>(name, engine, sources, dispatcher);
@@ -148,7 +167,14 @@ public final class KeyControllerSpec<K> {
             }
         }
         sweeps.add(failures::close);
-        Source<X> source = new Source<>(name, engine.informers(), type, engine.namespace(), handlers, sweeps);
+        Source<X> source = new Source<>(
+                name,
+                engine.informers(),
+                type,
+                engine.namespace(),
+                dropped.getOrDefault(type, DroppedPaths.NONE),
+                handlers,
+                sweeps);
         self.set(source);
         return source;
     }

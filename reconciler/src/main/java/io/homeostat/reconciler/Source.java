@@ -2,6 +2,8 @@ package io.homeostat.reconciler;
 
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ApiException;
+import io.homeostat.client.DroppedPaths;
+import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Registration;
 import io.homeostat.informer.InformerState;
@@ -27,6 +29,7 @@ final class Source<X extends HasMetadata> implements Registration {
 
     private final String controller;
     private final SharedInformer<X> informer;
+    private final DroppedPaths dropped;
     private final Registration listening;
     private final List<SharedInformer.HandlerRegistration> handling = new ArrayList<>(); // filled by the constructor
     private final List<? extends Registration> sweeps;
@@ -38,6 +41,7 @@ final class Source<X extends HasMetadata> implements Registration {
     /**
      * A hold on the cache, with its handlers at work.
      *
+     * @param dropped what the cache does without
      * @param handlers each on a lane of its own
      * @param sweeps closed with it
      */
@@ -46,10 +50,13 @@ final class Source<X extends HasMetadata> implements Registration {
             SharedInformers informers,
             ResourceType<X> type,
             String namespace,
+            DroppedPaths dropped,
             List<? extends ResourceEventHandler<X>> handlers,
             List<? extends Registration> sweeps) {
         this.controller = controller;
-        this.informer = informers.informer(type, type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace);
+        this.dropped = dropped;
+        this.informer =
+                informers.dropping(dropped).informer(type, type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace);
         InformerState first = informer.state();
         this.state = new AtomicReference<>(first);
         say(first);
@@ -74,6 +81,11 @@ final class Source<X extends HasMetadata> implements Registration {
 
     ResourceType<X> type() {
         return informer.type();
+    }
+
+    /** What the cache keeps of an answer of the server: readers see no part come and go. */
+    RawObject asKept(RawObject answer) {
+        return dropped.cut(type(), answer);
     }
 
     /** Completes when this source's own handlers have processed every initial object. */

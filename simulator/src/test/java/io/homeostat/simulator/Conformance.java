@@ -74,7 +74,12 @@ abstract class Conformance {
     }
 
     private List<JsonNode> watch(String target) throws Exception {
+        return watch(target, "application/json");
+    }
+
+    private List<JsonNode> watch(String target, String accept) throws Exception {
         HttpRequest request = HttpRequest.newBuilder(URI.create(url() + target))
+                .header("Accept", accept)
                 .timeout(Duration.ofSeconds(20))
                 .build();
         HttpResponse<InputStream> response = http().send(request, HttpResponse.BodyHandlers.ofInputStream());
@@ -580,6 +585,48 @@ abstract class Conformance {
         assertThat(partial.at("items/0/spec")).isEmpty();
         assertThat(send("GET", memcacheds(), "", "Accept", "application/xml").status())
                 .isEqualTo(406);
+    }
+
+    /** As a cache of metadata asks: one object, a list, and a watch that begins with what there is. */
+    @Test
+    void metadataAloneIsGivenByGetListAndWatch() throws Exception {
+        send("POST", memcacheds(), memcached("a", 3));
+        send("POST", configMaps(), Client.configMap("a", "1"));
+        String as = "application/json;as=PartialObjectMetadata";
+        String rest = ";g=meta.k8s.io;v=v1,application/json";
+        for (String objects : List.of(memcacheds(), configMaps())) {
+            Got one = send("GET", objects + "/a", "", "Accept", as + rest);
+            assertThat(one.at("kind")).isEqualTo("PartialObjectMetadata");
+            assertThat(one.at("apiVersion")).isEqualTo("meta.k8s.io/v1");
+            assertThat(one.at("metadata/name")).isEqualTo("a");
+            assertThat(one.at("spec/size") + one.at("data/k")).isEmpty();
+            Got list = send("GET", objects + "?labelSelector=!none&limit=5", "", "Accept", as + "List" + rest);
+            assertThat(list.at("kind")).isEqualTo("PartialObjectMetadataList");
+            assertThat(list.at("apiVersion")).isEqualTo("meta.k8s.io/v1");
+            assertThat(list.at("metadata/resourceVersion")).isNotEmpty();
+            String items = list.text();
+            assertThat(items)
+                    .contains("\"name\":\"a\"")
+                    .doesNotContain("\"spec\"")
+                    .doesNotContain("\"data\"");
+            List<JsonNode> events = watch(
+                    objects + "?watch=true&timeoutSeconds=1&sendInitialEvents=true&allowWatchBookmarks=true"
+                            + "&resourceVersionMatch=NotOlderThan",
+                    as + rest);
+            JsonNode added = events.stream()
+                    .filter(event -> Client.at(event, "object/metadata/name").equals("a"))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(Client.at(added, "type")).isEqualTo("ADDED");
+            assertThat(Client.at(added, "object/kind")).isEqualTo("PartialObjectMetadata");
+            assertThat(added.toString()).doesNotContain("\"spec\"").doesNotContain("\"data\"");
+            JsonNode end = events.stream()
+                    .filter(event -> Client.at(event, "type").equals("BOOKMARK"))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(Client.at(end, "object/kind")).isEqualTo("PartialObjectMetadata");
+            assertThat(end.toString()).contains("\"k8s.io/initial-events-end\":\"true\"");
+        }
     }
 
     @Test
