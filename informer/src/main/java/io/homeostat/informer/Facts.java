@@ -25,7 +25,8 @@ final class Facts {
         private final int keyHash;
         private final ObjectKey key;
         // Confined to whoever made the fact until a state that holds it is published, and not changed then. On its way
-        // into the tree a fact takes over the text of an equal value that it meets: functions make texts anew each time.
+        // into the tree a fact takes over the text of an equal value that it meets: functions make texts anew each
+        // time.
         private String value;
         private boolean coming; // as value
 
