@@ -17,7 +17,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Our informer. The variant {@code read} has a handler that reads the object itself, not its metadata alone; {@code decoded} and {@code compact} keep
- * objects so.
+ * objects so; the handler of {@code early} starts early.
  */
 final class HomeostatAdapter implements Contract.Client {
     // Confined to the main thread.
@@ -45,19 +45,19 @@ final class HomeostatAdapter implements Contract.Client {
                     case "compact" -> StorePolicy.COMPACT;
                     default -> StorePolicy.LAZY;
                 };
-        boolean reads = settings.variant().equals("read");
         if (settings.pods()) {
             informers.store(ResourceType.of(Pod.class), policy);
-            follow(informers.informer(ResourceType.of(Pod.class), ""), counts, reads);
+            follow(informers.informer(ResourceType.of(Pod.class), ""), counts, settings.variant());
         } else {
             informers.store(ResourceType.of(Widget.class), policy);
-            follow(informers.informer(ResourceType.of(Widget.class), ""), counts, reads);
+            follow(informers.informer(ResourceType.of(Widget.class), ""), counts, settings.variant());
         }
     }
 
     private static <T extends HasMetadata> void follow(
-            SharedInformer<T> informer, Contract.Counts counts, boolean reads) {
-        informer.addHandler("count", new Counting<>(counts, reads)).synced().thenRun(counts::complete);
+            SharedInformer<T> informer, Contract.Counts counts, String variant) {
+        Counting<T> handler = new Counting<>(counts, variant.equals("read"), variant.equals("early"));
+        informer.addHandler("count", handler).synced().thenRun(counts::complete);
     }
 
     @Override
@@ -70,7 +70,7 @@ final class HomeostatAdapter implements Contract.Client {
     }
 
     /** Reads metadata, as the handlers of a controller do. */
-    private record Counting<T extends HasMetadata>(Contract.Counts counts, boolean reads)
+    private record Counting<T extends HasMetadata>(Contract.Counts counts, boolean reads, boolean startsEarly)
             implements ResourceEventHandler<T> {
         @Override
         public void onAdd(CachedObject<T> object, Phase phase, Merged<T> merged) {

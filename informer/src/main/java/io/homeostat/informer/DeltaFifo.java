@@ -24,6 +24,12 @@ final class DeltaFifo {
         /** Changes, in order. */
         record Events(List<WatchFrame.Event> events, long bytes) implements Delta {}
 
+        /** Objects of the first list, while it is still under way. */
+        record Arrived(List<RawObject> objects, long bytes) implements Delta {}
+
+        /** A handler that started early has all there is told from here on; {@code told} is what it was told before. */
+        record Completes(Told early, SortedTree<ObjectKey, RawObject> told) implements Delta {}
+
         /** Everything up to this version has been said. */
         record Bookmark(String version) implements Delta {}
 
@@ -62,24 +68,34 @@ final class DeltaFifo {
     void add(Delta delta) {
         log.addLast(delta);
         size = log.size();
+        bytes += bytes(delta);
+    }
+
+    /** Before everything that waits. */
+    void addFirst(Delta.Completes delta) {
+        log.addFirst(delta);
+        size = log.size();
+    }
+
+    private static long bytes(@Nullable Delta delta) {
         if (delta instanceof Delta.Events events) {
-            bytes += events.bytes;
+            return events.bytes;
         }
+        return delta instanceof Delta.Arrived arrived ? arrived.bytes : 0;
     }
 
     @Nullable
     Delta poll() {
         Delta first = log.pollFirst();
         size = log.size();
-        if (first instanceof Delta.Events events) {
-            bytes -= events.bytes;
-        }
+        bytes -= bytes(first);
         return first;
     }
 
     /** Everything from the server that waits is forgotten; what else waits stays, in its order. */
     void dropWhatTheServerSaid() {
         log.removeIf(delta -> delta instanceof Delta.Events
+                || delta instanceof Delta.Arrived
                 || delta instanceof Delta.Bookmark
                 || delta instanceof Delta.Replaced
                 || delta instanceof Delta.Confirmed

@@ -72,6 +72,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     private final EngineRuntime runtime;
     private final Lane lane;
     private final Lane watch;
+    private final boolean early;
     private final AtomicReference<@Nullable Attached<T>> attached; // set to null once, by close
     private final CompletableFuture<Void> synced = new CompletableFuture<>();
     private final ReentrantLock lock = new ReentrantLock();
@@ -132,6 +133,7 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
                 decoder,
                 figures.handler(name, this::waiting, this::runningSeconds),
                 () -> onClose.accept(this)));
+        this.early = handler.startsEarly();
         this.forgetsMerged = runtime.planted("handler.merged-wake-lost");
         this.showsSeen = runtime.planted("handler.tombstone-not-last");
         this.addsFirst = runtime.planted("handler.merge-out-of-order");
@@ -158,6 +160,11 @@ final class HandlerLane<T extends HasMetadata> implements SharedInformer.Handler
     private long runningSeconds() {
         Call call = calling;
         return call == null ? 0 : (runtime.nanos() - call.began) / 1_000_000_000;
+    }
+
+    @Override
+    public boolean startsEarly() {
+        return early;
     }
 
     @Override

@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.CopyOnWriteArrayList;
@@ -78,17 +79,26 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         }
     }
 
-    /** Tells every handler of changes that are published. It can be broken off anywhere, and goes on there. */
+    /** Which handlers are told: of the first list some are told as it comes. */
+    private enum Whom {
+        ALL,
+        EARLY,
+        LATE
+    }
+
+    /** Tells handlers of changes that are published. It can be broken off anywhere, and goes on there. */
     private final class Telling implements Work {
         private final ResourceEventHandler.Phase phase;
+        private final Whom whom;
         private List<Change> changes = List.of();
         private int told; // by every handler
         private List<Change> slice = List.of();
         private List<Told> to = List.of(); // of the slice, from next on
         private int next;
 
-        Telling(ResourceEventHandler.Phase phase) {
+        Telling(ResourceEventHandler.Phase phase, Whom whom) {
             this.phase = phase;
+            this.whom = whom;
         }
 
         Telling of(List<Change> published) {
@@ -100,7 +110,11 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         public boolean advance() {
             while (told < changes.size()) {
                 if (slice.isEmpty()) {
-                    to = List.copyOf(handlers);
+                    to = whom == Whom.ALL
+                            ? List.copyOf(handlers)
+                            : handlers.stream()
+                                    .filter(one -> one.startsEarly() == (whom == Whom.EARLY))
+                                    .toList();
                     next = 0;
                     slice = changes.subList(told, Math.min(told + SLICE, changes.size()));
                 }
@@ -131,10 +145,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private final class Showing implements Work {
         private final Told to;
         private final ResourceEventHandler.Phase phase;
-        private final Function<RawObject, Change> as;
+        private final Function<RawObject, @Nullable Change> as;
         private final Runnable end;
-        private final Iterator<RawObject> left =
-                indexer.state().base().entries().iterator();
+        private final Iterator<RawObject> left;
         private final List<Change> filling = new ArrayList<>(SLICE);
         private @Nullable RawObject next; // taken from left, and not in filling yet
         private List<Change> slice = List.of();
@@ -143,11 +156,19 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         /**
          * Nothing is told yet.
          *
+         * @param all what there is, in key order
+         * @param as how it is told; null for what is not
          * @param end run after the last one; not when the handler was skipped
          */
-        Showing(Told to, ResourceEventHandler.Phase phase, Function<RawObject, Change> as, Runnable end) {
+        Showing(
+                Told to,
+                ResourceEventHandler.Phase phase,
+                SortedTree<ObjectKey, RawObject> all,
+                Function<RawObject, @Nullable Change> as,
+                Runnable end) {
             this.to = to;
             this.phase = phase;
+            this.left = all.iterator();
             this.as = as;
             this.end = end;
         }
@@ -176,7 +197,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             while (filling.size() < SLICE && (next != null || left.hasNext())) {
                 RawObject one = next == null ? left.next() : next;
                 next = one;
-                filling.add(as.apply(one));
+                Change change = as.apply(one);
+                if (change != null) {
+                    filling.add(change);
+                }
                 next = null;
             }
         }
@@ -225,6 +249,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     // All below: confined to the lane.
     private final DeltaFifo fifo = new DeltaFifo();
     private final List<Told> handlers = new ArrayList<>();
+    /** Of the first list, while it is under way: what handlers that start early have been told. */
+    private SortedTree<ObjectKey, RawObject> arrived = Indexer.nothing();
+
     private final List<IndexUse> indexes = new ArrayList<>();
     private final Quarantine quarantine = new Quarantine();
     private long workBegan;
@@ -651,12 +678,18 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     }
 
     private Work begin(Delta delta) {
-        Telling telling =
-                new Telling(ResourceEventHandler.Phase.LATER); // before anything is published: it takes memory
+        Telling telling = new Telling(
+                ResourceEventHandler.Phase.LATER, Whom.ALL); // before anything is published: it takes memory
         if (delta instanceof Delta.Events events) {
             lane.charge((int) Math.min(events.bytes(), Integer.MAX_VALUE));
             heal(events.events(), indexer.state().version());
             return telling.of(indexer.apply(events.events()));
+        }
+        if (delta instanceof Delta.Arrived arrived) {
+            lane.charge((int) Math.min(arrived.bytes(), Integer.MAX_VALUE));
+            return new Telling(ResourceEventHandler.Phase.INITIAL, Whom.EARLY).of(arrived(arrived));
+        } else if (delta instanceof Delta.Completes completes) {
+            return completing(completes.early(), completes.told());
         }
         if (delta instanceof Delta.Bookmark bookmark) {
             return telling.of(indexer.bookmark(bookmark.version()));
@@ -680,10 +713,13 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         return () -> true;
     }
 
-    private Work replacing(Indexer.Replaced all) {
+    private Work replacing(Indexer.Replaced complete) {
+        Indexer.Replaced all = arrived.isEmpty() ? complete : withUnread(complete);
         Indexer.Replacement replacement = indexer.replace(all);
         boolean first = !synced.isDone();
-        Telling tell = new Telling(first ? ResourceEventHandler.Phase.INITIAL : ResourceEventHandler.Phase.LATER);
+        Telling tell = first
+                ? new Telling(ResourceEventHandler.Phase.INITIAL, Whom.LATE)
+                : new Telling(ResourceEventHandler.Phase.LATER, Whom.ALL);
         return new Work() {
             private boolean published;
 
@@ -715,6 +751,20 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         };
     }
 
+    /**
+     * Where the first list could not be read, what an earlier try of it has brought is the last known, as for any other list (D32), and has
+     * been told.
+     */
+    private Indexer.Replaced withUnread(Indexer.Replaced list) {
+        SortedTree<ObjectKey, RawObject> items = list.items();
+        for (RawObject known :
+                list.unread().isEmpty() && list.nameless() == 0 ? List.<RawObject>of() : arrived.toList()) {
+            boolean unread = list.nameless() > 0 || list.unread().contains(known.key());
+            items = unread && items.get(known.key()) == null ? items.with(known) : items;
+        }
+        return new Indexer.Replaced(items, list.version(), list.freshness(), list.unread(), list.nameless());
+    }
+
     private void replaced(Indexer.Replacement replacement, Indexer.Replaced all, boolean first) {
         if (replacement.reset()) {
             LOG.atWarn()
@@ -728,15 +778,89 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             doubt(kept.key());
         }
         all.unread().forEach(this::doubt);
+        if (all.nameless() > 0) {
+            arrived.toList().forEach(known -> doubt(known.key()));
+        }
         quarantine.listed(all.unread(), indexer.state());
         status = status.filledBy(reflector.relists(), all.nameless());
         quarantined();
         if (first) {
             for (Told handler : handlers) {
-                handler.initialsOffered();
+                if (handler.startsEarly()) {
+                    fifo.addFirst(new Delta.Completes(handler, arrived));
+                } else {
+                    handler.initialsOffered();
+                }
             }
+            arrived = Indexer.nothing();
             synced.complete(null);
         }
+    }
+
+    /** What handlers that start early are told of objects of the first list; readers see none of them yet (ADR 0009). */
+    private List<Change> arrived(Delta.Arrived delta) {
+        List<Change> changes = new ArrayList<>(delta.objects().size());
+        for (RawObject object : delta.objects()) {
+            RawObject known = arrived.get(object.key());
+            Change change = change(known, object);
+            if (change instanceof Change.Updated
+                    && !Indexer.newer(
+                            object.resourceVersion(),
+                            Objects.requireNonNull(known).resourceVersion())) {
+                continue; // of a server that lags behind the one before; the end of the list says what holds
+            }
+            if (change != null) {
+                if (change instanceof Change.Added && known != null) {
+                    changes.add(new Change.Deleted(known, known));
+                }
+                changes.add(change);
+                arrived = arrived.with(object);
+            }
+        }
+        return changes;
+    }
+
+    /** What leads from {@code known}, which ends first where it is of another UID, to {@code object}; null when that is the same. */
+    private static @Nullable Change change(@Nullable RawObject known, RawObject object) {
+        if (known == null || !known.uid().equals(object.uid())) {
+            return new Change.Added(object);
+        }
+        boolean same = known.resourceVersion().equals(object.resourceVersion())
+                && (known == object || Indexer.sameContents(known.bytes(), object.bytes()));
+        return same ? null : new Change.Updated(known, object);
+    }
+
+    /** Tells a handler that started early what differs now that all is there: ends first, then adds and updates (P-C3). */
+    private Work completing(Told early, SortedTree<ObjectKey, RawObject> told) {
+        if (!handlers.contains(early)) {
+            return () -> true; // it is closed
+        }
+        Layer<RawObject> base = indexer.state().base();
+        Function<RawObject, @Nullable Change> ends = known -> {
+            RawObject now = base.get(known.key());
+            return now != null && now.uid().equals(known.uid()) ? null : new Change.Deleted(known, known);
+        };
+        Function<RawObject, @Nullable Change> others = object -> change(told.get(object.key()), object);
+        Showing rest =
+                new Showing(early, ResourceEventHandler.Phase.INITIAL, base.entries(), others, early::initialsOffered);
+        Showing ended = new Showing(early, ResourceEventHandler.Phase.INITIAL, told, ends, () -> {});
+        return new Work() {
+            @Override
+            public boolean advance() {
+                return ended.advance() && rest.advance();
+            }
+
+            @Override
+            public boolean goesOn() {
+                return rest.goesOn();
+            }
+
+            @Override
+            public Told skip() {
+                ended.skip();
+                return rest.skip();
+            }
+        };
     }
 
     private void doubt(ObjectKey key) {
@@ -771,6 +895,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private static void abandon(@Nullable Delta delta) {
         if (delta instanceof Delta.Begins begins) {
             begins.told().close(); // it would wait for its initial objects for ever
+        } else if (delta instanceof Delta.Completes completes) {
+            completes.early().close();
         } else if (delta instanceof Delta.Ends ends) {
             ends.done().complete(null);
         }
@@ -789,10 +915,21 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         } else {
             handlers.add(handler);
         }
-        if (!status.filled) {
-            return () -> true; // it gets the first list like all the others
-        }
-        return new Showing(handler, ResourceEventHandler.Phase.INITIAL, Change.Added::new, handler::initialsOffered);
+        // Before the first list is complete it gets what has come of it, if it starts early, and the rest like all the
+        // others.
+        return new Showing(
+                handler,
+                ResourceEventHandler.Phase.INITIAL,
+                toldTo(handler),
+                Change.Added::new,
+                status.filled ? handler::initialsOffered : () -> {});
+    }
+
+    /** All that a handler that is there was told of, as far as the log has been applied. */
+    private SortedTree<ObjectKey, RawObject> toldTo(Told handler) {
+        return !status.filled && handler.startsEarly()
+                ? arrived
+                : indexer.state().base().entries();
     }
 
     private Work ending(Told handler, CompletableFuture<Void> done) {
@@ -800,10 +937,15 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             done.complete(null); // it never began
             return () -> true;
         }
-        return new Showing(handler, ResourceEventHandler.Phase.LATER, last -> new Change.Deleted(last, last), () -> {
-            handlers.remove(handler);
-            done.complete(null);
-        });
+        return new Showing(
+                handler,
+                ResourceEventHandler.Phase.LATER,
+                toldTo(handler),
+                last -> new Change.Deleted(last, last),
+                () -> {
+                    handlers.remove(handler);
+                    done.complete(null);
+                });
     }
 
     /** A new version of an unreadable object heals it; a frame that comes again does not. */
@@ -880,8 +1022,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     }
 
     @Override
-    public RawObject same(RawObject arrived) {
-        return indexer.same(arrived);
+    public RawObject same(RawObject object) {
+        RawObject told = arrived.get(object.key());
+        return told != null && change(told, object) == null ? told : indexer.same(object);
     }
 
     @Override
@@ -893,6 +1036,22 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             bytes += event.object().bytes().length;
         }
         fifo.add(new Delta.Events(events, bytes));
+        pump();
+    }
+
+    @Override
+    public boolean startsEarly() {
+        return !status.filled && handlers.stream().anyMatch(Told::startsEarly);
+    }
+
+    @Override
+    public void arrived(List<RawObject> objects) {
+        heard();
+        long bytes = 0;
+        for (RawObject object : objects) {
+            bytes += object.bytes().length;
+        }
+        fifo.add(new Delta.Arrived(objects, bytes));
         pump();
     }
 

@@ -566,6 +566,11 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
             }
 
             @Override
+            public boolean startsEarly() {
+                return lane.startsEarly();
+            }
+
+            @Override
             public boolean isClosed() {
                 return lane.isClosed();
             }

@@ -126,6 +126,12 @@ final class Reflector {
         /** Changes, in order. */
         void events(List<WatchFrame.Event> events);
 
+        /** Whether anybody wants the first list as it comes. */
+        boolean startsEarly();
+
+        /** Objects of the first list, as {@link #same} gave them, while it is under way; {@link #replaced} follows. */
+        void arrived(List<RawObject> objects);
+
         /** Everything up to this version has been said. */
         void bookmark(String version);
 
@@ -630,9 +636,20 @@ final class Reflector {
         final TreeSet<ObjectKey> unread = new TreeSet<>();
         SortedTree<ObjectKey, RawObject> items = Indexer.nothing();
         int nameless;
+        /** Of the first list: what came and has not been handed on. */
+        private List<RawObject> arriving = new ArrayList<>();
 
         Collecting(String from) {
             this.from = from;
+        }
+
+        /** Who wants to does not wait for the end of the first list to be told of its beginning. */
+        void handOn() {
+            if (!arriving.isEmpty()) {
+                List<RawObject> arrived = arriving;
+                arriving = new ArrayList<>();
+                cache.arrived(arrived);
+            }
         }
 
         /** Whether the object's key is new. */
@@ -640,7 +657,11 @@ final class Reflector {
             int before = items.size();
             RawObject known = items.get(object.key());
             if (known == null || Indexer.newer(object.resourceVersion(), known.resourceVersion())) {
-                items = items.with(cache.same(object));
+                RawObject kept = cache.same(object);
+                items = items.with(kept);
+                if (cache.startsEarly()) {
+                    arriving.add(kept);
+                }
             }
             unread.remove(object.key());
             return items.size() > before;
@@ -977,6 +998,9 @@ final class Reflector {
                 }
             }
             flush(events);
+            if (collecting != null) {
+                collecting.handOn();
+            }
             ask();
         }
 
@@ -1269,6 +1293,7 @@ final class Reflector {
                 cache.torn(problem); // what is lacking would be taken for gone
                 throw problem;
             }
+            collecting.handOn();
             if (handle != null) {
                 handle.demand(1);
             }

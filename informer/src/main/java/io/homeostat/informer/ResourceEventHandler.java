@@ -11,7 +11,7 @@ import java.util.Set;
  * away for a slow handler, wake-ups are not (D7): {@link Merged} says what a merged step stands for.
  *
  * <p><b>Threads.</b> All calls of one handler run on its user lane, one at a time; it may block and harms no other handler. When it
- * is called the cache is at this step or beyond. <b>Failure.</b> A throw is caught, logged and counted; the step counts as done.
+ * is called the cache is at this step or beyond ({@link #startsEarly} excepted). <b>Failure.</b> A throw is caught, logged and counted; the step counts as done.
  */
 @Spi
 public interface ResourceEventHandler<T extends HasMetadata> {
@@ -27,6 +27,19 @@ public interface ResourceEventHandler<T extends HasMetadata> {
 
     /** The object is gone; {@code lastKnown} is its last state, or what this handler last saw. */
     void onDelete(CachedObject<T> lastKnown, Merged<T> merged);
+
+    /**
+     * Whether this handler is told of the first list as it comes, long before the cache is complete. Asked once, when it is added.
+     *
+     * <p>For work that needs no other object than the one at hand: nothing can be read of the cache before {@link SharedInformer#synced},
+     * not even what this handler was told of, and it is not told again when it can. A first list that breaks off has been told as far as it
+     * came; the next one tells what has changed or ended since.
+     *
+     * @return false by default: it begins when the cache is complete, and every read is
+     */
+    default boolean startsEarly() {
+        return false;
+    }
 
     /** When an add happened. */
     enum Phase {

@@ -15,6 +15,9 @@ interface Told {
     /** All there was at the place where it began has been offered; once. */
     void initialsOffered();
 
+    /** {@link ResourceEventHandler#startsEarly}. */
+    boolean startsEarly();
+
     /** Whether nobody is to be told any more. */
     boolean isClosed();
 

@@ -28,7 +28,9 @@ final class Witness implements ResourceEventHandler<Gadget> {
         /** Throws for some steps. */
         THROWING,
         /** Hangs for half a minute in some steps. */
-        BLOCKED
+        BLOCKED,
+        /** At once, and of the first list as it comes ({@link ResourceEventHandler#startsEarly}): it looks at nothing until that is complete. */
+        EARLY
     }
 
     private static final int REMEMBERED = 24;
@@ -95,7 +97,7 @@ final class Witness implements ResourceEventHandler<Gadget> {
             epoch = now;
             ended.clear();
         }
-        if (sight.epoch() == 0 && sight.informer.snapshot().epoch() == 0) {
+        if (!isEarly() && sight.epoch() == 0 && sight.informer.snapshot().epoch() == 0) {
             String stored = sight.newestBase(object.uid());
             String version = sight.informer.snapshot().resourceVersion();
             if (Indexer.older(version, object.resourceVersion())
@@ -195,6 +197,15 @@ final class Witness implements ResourceEventHandler<Gadget> {
         }
     }
 
+    @Override
+    public boolean startsEarly() {
+        return manner == Manner.EARLY;
+    }
+
+    private boolean isEarly() {
+        return startsEarly() && !sight.informer.state().synced();
+    }
+
     private void linger() {
         if (manner == Manner.SLOW && play.chance(2)) {
             process.sleep(Duration.ofMillis(play.random.nextInt(3000)));
@@ -213,7 +224,7 @@ final class Witness implements ResourceEventHandler<Gadget> {
 
     /** Somebody looks at the cache; this handler is to wake them when there is something new. */
     void look(String word) {
-        if (!closed) {
+        if (!closed && !isEarly()) {
             looks.put(word, sight.look(word));
         }
     }
