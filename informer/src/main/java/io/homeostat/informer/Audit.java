@@ -49,6 +49,9 @@ final class Audit {
 
     /** What is compared, and who hears of it. Called on the lane. */
     interface Subject {
+        /** Whether the cache should have that object, which the server sends: a server may know nothing of shards. */
+        boolean inShard(RawObject object);
+
         /** The state, when it should be what the server has at its version; null while it is known not to be, or cannot be. */
         Indexer.@Nullable State comparable();
 
@@ -213,6 +216,9 @@ final class Audit {
         }
 
         private void compare(RawObject object) {
+            if (!subject.inShard(object)) {
+                return;
+            }
             RawObject cached = state.base().get(object.key());
             if (cached == null) {
                 lacking++;

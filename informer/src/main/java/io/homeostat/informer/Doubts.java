@@ -69,6 +69,7 @@ final class Doubts {
 
     private long notBefore;
     private long questions;
+    private boolean early; // the last answer was, see again
 
     Doubts(EngineRuntime runtime, Reads client, Heartbeat heartbeat, ResourceType<?> type, Lane lane, Verdict verdict) {
         this.runtime = runtime;
@@ -109,6 +110,13 @@ final class Doubts {
                 ask();
             }
         }
+    }
+
+    /** The answer came before it could be told what it means: the same question again, in a while. */
+    void again(ObjectKey key, @Nullable RawObject known) {
+        settle(key);
+        open.addLast(new Doubt(key, known, ++questions));
+        early = true;
     }
 
     /** A version of that object arrived: it is no question any more. */
@@ -177,6 +185,11 @@ final class Doubts {
             } else {
                 pause(asked.compareTo(pace) > 0 ? asked : pace);
             }
+            return;
+        }
+        if (early) {
+            early = false;
+            pause(PACE.delay(++failures, random));
             return;
         }
         failures = 0;

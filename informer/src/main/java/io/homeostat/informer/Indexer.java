@@ -156,7 +156,7 @@ final class Indexer {
     private final boolean tellsUnchanged;
     private final boolean keepsDeleted;
     private final boolean ignoresHoles;
-    private final LabelSelector selector;
+    private final Criteria criteria;
     private final Keeper keeper;
     // Confined to the lane: UID to the version of its deletion, oldest first.
     private final Map<String, String> deleted = new LinkedHashMap<>();
@@ -175,9 +175,9 @@ final class Indexer {
      * @param checksVersions false only when the defect {@code informer.no-version-check} is planted
      * @param keepsOverlay false only when the defect {@code informer.no-overlay} is planted
      */
-    Indexer(LabelSelector selector, boolean checksVersions, boolean keepsOverlay) {
+    Indexer(Selection selection, boolean checksVersions, boolean keepsOverlay) {
         this(
-                selector,
+                Criteria.of(selection),
                 new Keeper(StorePolicy.LAZY),
                 defect -> defect.equals("informer.no-version-check")
                         ? !checksVersions
@@ -185,8 +185,8 @@ final class Indexer {
     }
 
     /** An empty store with the defects that a simulation has planted ({@link io.homeostat.core.EngineRuntime#planted}). */
-    Indexer(LabelSelector selector, Keeper keeper, Predicate<String> planted) {
-        this.selector = selector;
+    Indexer(Criteria criteria, Keeper keeper, Predicate<String> planted) {
+        this.criteria = criteria;
         this.keeper = keeper;
         this.checksVersions = !planted.test("informer.no-version-check");
         this.keepsOverlay = !planted.test("informer.no-overlay");
@@ -240,7 +240,7 @@ final class Indexer {
         unpresume(object.key(), object.uid());
         List<Change> changes = new ArrayList<>(1);
         // A GET knows no selector: what does not match has left the selection.
-        Layer<RawObject> base = selector.selects(object.labels()) == LabelSelector.Answer.NO
+        Layer<RawObject> base = criteria.selects(object) == LabelSelector.Answer.NO
                 ? leaving(state.base, object, changes)
                 : placed(state.base, object, changes);
         return publish(state.epoch, state.version, state.holes, base, changes);
@@ -608,7 +608,7 @@ final class Indexer {
         if (!keepsOverlay || !ResourceVersions.comparable(object.resourceVersion())) {
             return Outcome.IDLE; // without an order of versions nobody could tell when the cache has caught up
         }
-        LabelSelector.Answer selected = selector.selects(object.labels());
+        LabelSelector.Answer selected = criteria.selects(object);
         while (true) {
             State before = current;
             RawObject known = before.base.get(object.key());

@@ -226,7 +226,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     private final String name;
     private final Lane lane;
     private final RandomGenerator random;
-    private final LabelSelector selector;
+    private final Criteria criteria;
     private final Keeper keeper;
     private final Indexer indexer;
     private final Reflector reflector;
@@ -272,21 +272,28 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             InformerState.@Nullable Problem problem,
             long relists,
             Map<ObjectKey, String> quarantine,
-            int unnamed) {
+            int unnamed,
+            boolean filteredHere) {
         Status in(Phase next, Instant from, InformerState.@Nullable Problem latest) {
-            return new Status(next, from, filled, heard, latest, relists, quarantine, unnamed);
+            return new Status(next, from, filled, heard, latest, relists, quarantine, unnamed, filteredHere);
         }
 
         Status filledBy(long lists, int withoutName) {
-            return new Status(phase, since, true, true, problem, lists, quarantine, withoutName);
+            return new Status(phase, since, true, true, problem, lists, quarantine, withoutName, filteredHere);
         }
 
         Status thatHeard() {
-            return heard ? this : new Status(phase, since, filled, true, problem, relists, quarantine, unnamed);
+            return heard
+                    ? this
+                    : new Status(phase, since, filled, true, problem, relists, quarantine, unnamed, filteredHere);
         }
 
         Status with(Map<ObjectKey, String> unreadable) {
-            return new Status(phase, since, filled, heard, problem, relists, unreadable, unnamed);
+            return new Status(phase, since, filled, heard, problem, relists, unreadable, unnamed, filteredHere);
+        }
+
+        Status filteringHere() {
+            return new Status(phase, since, filled, heard, problem, relists, quarantine, unnamed, true);
         }
     }
 
@@ -306,7 +313,7 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
             Metrics sink,
             ResourceType<?> type,
             String namespace,
-            String labelSelector,
+            Selection selection,
             DroppedPaths dropped,
             StorePolicy policy) {
         this.runtime = runtime;
@@ -316,21 +323,21 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
         this.name = type
                 + (type.isMetadataOnly() ? ", metadata only" : "")
                 + (namespace.isEmpty() ? "" : " in " + namespace)
-                + (labelSelector.isEmpty() ? "" : " with " + labelSelector)
+                + selection
                 + (dropped.isEmpty() ? "" : " without " + dropped);
         this.lane = runtime.lane("informer " + name);
         this.random = runtime.random("informer " + name);
-        this.selector = LabelSelector.of(labelSelector);
+        this.criteria = Criteria.of(selection);
         this.keeper = new Keeper(policy);
-        this.indexer = new Indexer(selector, keeper, runtime::planted);
+        this.indexer = new Indexer(criteria, keeper, runtime::planted);
         this.marksAtOnce = runtime.planted("informer.bookmark-before-events");
         this.gapsLateHandlers = runtime.planted("informer.late-handler-gap");
-        Query selection = Query.in(namespace).with("labelSelector", labelSelector);
+        Query query = selection.query(namespace);
         Reads reads = client.without(dropped);
-        this.reflector = new Reflector(runtime, reads, heartbeat, type, selection, lane, this);
+        this.reflector = new Reflector(runtime, reads, heartbeat, type, query, this::inShard, lane, this);
         this.doubts = new Doubts(runtime, reads, heartbeat, type, lane, this);
-        this.audit = new Audit(runtime, reads, type, selection, lane, this);
-        this.status = new Status(Phase.IDLE, runtime.wallClock(), false, false, null, 0, Map.of(), 0);
+        this.audit = new Audit(runtime, reads, type, query, lane, this);
+        this.status = new Status(Phase.IDLE, runtime.wallClock(), false, false, null, 0, Map.of(), 0, false);
         this.metrics = new InformerMetrics(sink, name, type);
         metrics.show(this);
     }
@@ -370,7 +377,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
                 now.heard ? Duration.ofNanos(Math.max(0, runtime.nanos() - heardAt)) : null,
                 now.relists,
                 now.quarantine,
-                now.unnamed);
+                now.unnamed,
+                now.filteredHere);
     }
 
     /** How many entries of the log wait. */
@@ -1081,6 +1089,22 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     }
 
     @Override
+    public boolean inShard(RawObject object) {
+        if (criteria.inShard(object)) {
+            return true;
+        }
+        if (!status.filteredHere) {
+            status = status.filteringHere();
+            LOG.atWarn()
+                    .addKeyValue("resource", name)
+                    .log(
+                            "The server sends objects of other shards, since it does not know shardSelector (feature gate"
+                                    + " ShardedListAndWatch); they are left out here, after their bytes were paid for [HS-309]");
+        }
+        return false;
+    }
+
+    @Override
     public boolean hasRoom() {
         return fifo.hasRoom();
     }
@@ -1142,9 +1166,8 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     }
 
     private void log(Phase before, Phase now, String verb, @Nullable ApiException cause) {
-        boolean trouble = now == Phase.FORBIDDEN || now == Phase.WAITING_FOR_TYPE || now == Phase.BACKING_OFF;
-        boolean recovered =
-                before == Phase.FORBIDDEN || before == Phase.WAITING_FOR_TYPE || before == Phase.BACKING_OFF;
+        boolean trouble = now.isTrouble();
+        boolean recovered = before.isTrouble();
         var event = trouble ? LOG.atWarn() : recovered ? LOG.atInfo() : LOG.atDebug();
         event = event.addKeyValue("resource", name).addKeyValue("verb", verb).addKeyValue("was", before);
         if (cause != null) {
@@ -1157,11 +1180,18 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
 
     @Override
     public void found(RawObject object) {
-        release(object.key());
         RawObject known = indexer.state().base().get(object.key());
         boolean same = known != null && known.uid().equals(object.uid());
+        LabelSelector.Answer selected = criteria.selects(object);
+        if (same
+                && selected == LabelSelector.Answer.UNKNOWN
+                && Indexer.newer(object.resourceVersion(), indexer.state().version())) {
+            doubts.again(object.key(), known); // it may have left the selection, which only the watch says
+            return;
+        }
+        release(object.key());
         // A GET does not look at the selector.
-        switch (selector.selects(object.labels())) {
+        switch (selected) {
             case YES, NO -> fifo.add(new Delta.Confirmed(object)); // the Indexer knows what has left
             case UNKNOWN -> {
                 if (same) {

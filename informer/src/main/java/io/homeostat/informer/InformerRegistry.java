@@ -39,25 +39,25 @@ final class InformerRegistry implements SharedInformers {
      * What makes two informers the same (D29): the class objects are decoded into is none of it, but for the one that shows metadata only.
      */
     private record Identity(
-            Kind kind, String namespace, String labelSelector, boolean metadataOnly, DroppedPaths dropped) {}
+            Kind kind, String namespace, Selection selection, boolean metadataOnly, DroppedPaths dropped) {}
 
     /** The same caches for users who drop something. */
     private record Dropping(InformerRegistry all, DroppedPaths paths) implements SharedInformers {
         @Override
         public <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace) {
-            return all.informer(type, namespace, "", paths);
+            return all.informer(type, namespace, Selection.all(), paths);
         }
 
         @Override
         public <T extends HasMetadata> SharedInformer<T> informer(
-                ResourceType<T> type, String namespace, String labelSelector) {
-            return all.informer(type, namespace, labelSelector, paths);
+                ResourceType<T> type, String namespace, Selection selection) {
+            return all.informer(type, namespace, selection, paths);
         }
 
         @Override
         public <T extends HasMetadata> NamespacedInformer<T> informer(
-                ResourceType<T> type, Set<String> namespaces, String labelSelector) {
-            return all.informer(type, namespaces, labelSelector, paths);
+                ResourceType<T> type, Set<String> namespaces, Selection selection) {
+            return all.informer(type, namespaces, selection, paths);
         }
 
         @Override
@@ -140,7 +140,7 @@ final class InformerRegistry implements SharedInformers {
 
     @Override
     public <T extends HasMetadata> Part<T> informer(ResourceType<T> type, String namespace) {
-        return informer(type, namespace, "");
+        return informer(type, namespace, Selection.all());
     }
 
     @Override
@@ -150,12 +150,12 @@ final class InformerRegistry implements SharedInformers {
 
     @Override
     public <T extends HasMetadata> NamespacedInformer<T> informer(
-            ResourceType<T> type, Set<String> namespaces, String labelSelector) {
-        return informer(type, namespaces, labelSelector, DroppedPaths.NONE);
+            ResourceType<T> type, Set<String> namespaces, Selection selection) {
+        return informer(type, namespaces, selection, DroppedPaths.NONE);
     }
 
     private <T extends HasMetadata> NamespacedInformer<T> informer(
-            ResourceType<T> type, Set<String> namespaces, String labelSelector, DroppedPaths dropped) {
+            ResourceType<T> type, Set<String> namespaces, Selection selection, DroppedPaths dropped) {
         if (type.scope() == ResourceType.Scope.CLUSTER) {
             throw new IllegalArgumentException("Cannot cache " + type + " of the namespaces " + namespaces
                     + ": its objects are in none; use informer(type, \"\")");
@@ -164,20 +164,19 @@ final class InformerRegistry implements SharedInformers {
                 runtime,
                 type,
                 namespaces,
-                namespace -> informer(type, namespace, labelSelector, dropped),
+                namespace -> informer(type, namespace, selection, dropped),
                 InformerMetrics.handlers(metrics, type + " in several namespaces", type));
     }
 
     @Override
-    public <T extends HasMetadata> Part<T> informer(ResourceType<T> type, String namespace, String labelSelector) {
-        return informer(type, namespace, labelSelector, DroppedPaths.NONE);
+    public <T extends HasMetadata> Part<T> informer(ResourceType<T> type, String namespace, Selection selection) {
+        return informer(type, namespace, selection, DroppedPaths.NONE);
     }
 
     private <T extends HasMetadata> Part<T> informer(
-            ResourceType<T> type, String namespace, String labelSelector, DroppedPaths dropped) {
-        String selector = labelSelector.strip();
+            ResourceType<T> type, String namespace, Selection selection, DroppedPaths dropped) {
         String space = type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace;
-        Identity identity = new Identity(Kind.of(type), space, selector, type.isMetadataOnly(), dropped);
+        Identity identity = new Identity(Kind.of(type), space, selection, type.isMetadataOnly(), dropped);
         boolean isNew;
         Shared found;
         lock.lock();
@@ -196,7 +195,7 @@ final class InformerRegistry implements SharedInformers {
                             metrics,
                             type,
                             space,
-                            selector,
+                            selection,
                             dropped,
                             policies.getOrDefault(identity.kind, StorePolicy.LAZY)))
                     : known;

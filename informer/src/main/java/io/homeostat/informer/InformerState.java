@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * What an informer is doing, for people and probes. Holds names, versions and the server's words, never contents of objects.
  *
- * @param name what the informer caches: {@code pods/v1 in kube-system with app=web}
+ * @param name what the informer caches: {@code pods/v1 in kube-system with app=web where spec.nodeName=n1}
  * @param phase what it does now
  * @param since when that began, by the wall clock
  * @param synced whether the cache has been complete once
@@ -23,6 +23,8 @@ import org.jspecify.annotations.Nullable;
  * @param relists how many lists (or streamed lists) there were
  * @param quarantine keys whose newest version could not be read or decoded, with what was found; in key order
  * @param unnamed how many items of the last list could not be read and did not even show their key
+ * @param filteredHere whether the server has sent objects of other shards: it does not know {@link ShardSelector}s, and each object costs its
+ *     bytes in every shard. The cache does not hold them
  */
 @Experimental
 public record InformerState(
@@ -36,7 +38,8 @@ public record InformerState(
         @Nullable Duration lastEventAge,
         long relists,
         Map<ObjectKey, String> quarantine,
-        int unnamed) {
+        int unnamed,
+        boolean filteredHere) {
     /**
      * A list or watch that was refused or broke.
      *
@@ -74,7 +77,17 @@ public record InformerState(
         WAITING_FOR_TYPE,
         /** 401 or 403. */
         FORBIDDEN,
+        /**
+         * The server does not take the cache's {@link Selection} (400), such as a field that this resource cannot be selected by: {@link
+         * InformerState#lastProblem} has its words. It is asked again, at most every 30 s.
+         */
+        REFUSED,
         /** Closed. */
-        STOPPED
+        STOPPED;
+
+        /** Whether the cache waits for the server to answer otherwise. */
+        boolean isTrouble() {
+            return this == BACKING_OFF || this == WAITING_FOR_TYPE || this == FORBIDDEN || this == REFUSED;
+        }
     }
 }

@@ -30,8 +30,9 @@ final class LabelSelector {
     private static final Pattern EQUALITY = Pattern.compile("([^\\s!=<>]+)\\s*(==|=|!=)\\s*([^\\s!=<>()]*)");
     private static final Pattern EXISTENCE = Pattern.compile("(!?)\\s*([^\\s!=<>()]+)");
 
-    /** One requirement; {@code values} are what {@code label} must be one of, empty where it may be anything else, too. */
-    private record Requirement(String label, Set<String> values, Predicate<Map<String, String>> condition) {
+    /** One requirement, {@code text} in the one form of it; {@code values} are what {@code label} must be one of, empty where it may be anything else, too. */
+    private record Requirement(
+            String text, String label, Set<String> values, Predicate<Map<String, String>> condition) {
         boolean holds(Map<String, String> labels) {
             return condition.test(labels);
         }
@@ -57,6 +58,16 @@ final class LabelSelector {
             requirements.add(requirement);
         }
         return new LabelSelector(requirements);
+    }
+
+    /** The one form of it, requirements in order, each once; {@code otherwise} when it cannot be evaluated here. */
+    String textOr(String otherwise) {
+        if (requirements == null) {
+            return otherwise;
+        }
+        TreeSet<String> sorted = new TreeSet<>();
+        requirements.forEach(requirement -> sorted.add(requirement.text));
+        return String.join(",", sorted);
     }
 
     /** Whether it can be evaluated here. */
@@ -114,11 +125,15 @@ final class LabelSelector {
             for (String value : set.group(3).split(",", -1)) {
                 values.add(value.strip());
             }
+            String said = key + " " + set.group(2) + " (" + String.join(",", values) + ")";
             return set.group(2).equals("in")
                     ? new Requirement(
-                            key, values, labels -> labels.containsKey(key) && values.contains(labels.get(key)))
+                            said, key, values, labels -> labels.containsKey(key) && values.contains(labels.get(key)))
                     : new Requirement(
-                            key, Set.of(), labels -> !labels.containsKey(key) || !values.contains(labels.get(key)));
+                            said,
+                            key,
+                            Set.of(),
+                            labels -> !labels.containsKey(key) || !values.contains(labels.get(key)));
         }
         Matcher equality = EQUALITY.matcher(part);
         if (equality.matches()) {
@@ -126,16 +141,18 @@ final class LabelSelector {
             String value = equality.group(3);
             return equality.group(2).equals("!=")
                     ? new Requirement(
+                            key + "!=" + value,
                             key,
                             Set.of(),
                             labels -> !value.equals(labels.get(key))) // an absent key differs, as the server has it
-                    : new Requirement(key, Set.of(value), labels -> value.equals(labels.get(key)));
+                    : new Requirement(key + "=" + value, key, Set.of(value), labels -> value.equals(labels.get(key)));
         }
         Matcher existence = EXISTENCE.matcher(part);
         if (existence.matches()) {
             String key = existence.group(2);
             boolean wanted = existence.group(1).isEmpty();
-            return new Requirement(key, Set.of(), labels -> labels.containsKey(key) == wanted);
+            return new Requirement(
+                    (wanted ? "" : "!") + key, key, Set.of(), labels -> labels.containsKey(key) == wanted);
         }
         return null;
     }

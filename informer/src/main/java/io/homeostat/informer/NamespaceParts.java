@@ -51,6 +51,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
     /** Phases from bad to good: what a reader of several should know first. */
     private static final List<InformerState.Phase> WORST = List.of(
             InformerState.Phase.FORBIDDEN,
+            InformerState.Phase.REFUSED,
             InformerState.Phase.WAITING_FOR_TYPE,
             InformerState.Phase.BACKING_OFF,
             InformerState.Phase.IDLE,
@@ -255,7 +256,7 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
         String name = type + " in " + String.join(", ", parts.keySet());
         if (worst == null) {
             return new InformerState(
-                    name, InformerState.Phase.IDLE, Instant.EPOCH, true, null, "", 0, null, 0, quarantine, 0);
+                    name, InformerState.Phase.IDLE, Instant.EPOCH, true, null, "", 0, null, 0, quarantine, 0, false);
         }
         return new InformerState(
                 name,
@@ -268,7 +269,8 @@ final class NamespaceParts<T extends HasMetadata> implements NamespacedInformer<
                 worst.lastEventAge(),
                 all.stream().mapToLong(InformerState::relists).sum(),
                 Collections.unmodifiableMap(quarantine),
-                all.stream().mapToInt(InformerState::unnamed).sum());
+                all.stream().mapToInt(InformerState::unnamed).sum(),
+                all.stream().anyMatch(InformerState::filteredHere));
     }
 
     @Override

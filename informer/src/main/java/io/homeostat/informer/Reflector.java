@@ -20,6 +20,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.random.RandomGenerator;
 import org.jspecify.annotations.Nullable;
 
@@ -38,7 +39,7 @@ import org.jspecify.annotations.Nullable;
  *                     WATCHING ◄──────────────────────────────── WATCHING            │
  *                        │ any break, silence, clean end: again from the last version │
  *                        ▼                                                            │
- *     BACKING_OFF (429, 5xx) · FORBIDDEN (401, 403) · WAITING_FOR_TYPE (404) ── after the wait: what failed
+ *     BACKING_OFF (429, 5xx) · FORBIDDEN (401, 403) · WAITING_FOR_TYPE (404) · REFUSED (400, with a selector) ── after the wait: what failed
  *     BACKING_OFF (no answer) ── after the wait, and when the {@link Heartbeat} has its answer: what failed
  *
  *     WATCHING ── no answer to the heartbeat for 5 s ──► BACKING_OFF, in doubt ── it speaks again ──► WATCHING
@@ -159,6 +160,7 @@ final class Reflector {
     private final Heartbeat heartbeat;
     private final ResourceType<?> type;
     private final Query selection;
+    private final Predicate<RawObject> inShard;
     private final Lane lane;
     private final Cache cache;
     private final History history;
@@ -230,6 +232,7 @@ final class Reflector {
             Heartbeat heartbeat,
             ResourceType<?> type,
             Query selection,
+            Predicate<RawObject> inShard,
             Lane lane,
             Cache cache) {
         this.runtime = runtime;
@@ -237,6 +240,7 @@ final class Reflector {
         this.heartbeat = heartbeat;
         this.type = type;
         this.selection = selection;
+        this.inShard = inShard;
         this.lane = lane;
         this.cache = cache;
         this.history = new History(runtime, client, type, selection, lane, new Watching());
@@ -326,7 +330,7 @@ final class Reflector {
     }
 
     private boolean troubled() {
-        return phase == Phase.BACKING_OFF || phase == Phase.FORBIDDEN || phase == Phase.WAITING_FOR_TYPE;
+        return phase.isTrouble();
     }
 
     /** The server has accepted a request. */
@@ -413,6 +417,13 @@ final class Reflector {
             denied++;
             trouble = Phase.FORBIDDEN;
             delay = atLeast(DENIED.delay(denied, random), cause);
+        } else if (cause instanceof ApiException.BadRequest
+                && !selection.parameters().isEmpty()) {
+            // No field of that name, say: a person has to look, and it may be served tomorrow (selectableFields of a
+            // CRD).
+            answers++;
+            trouble = Phase.REFUSED;
+            delay = atLeast(ANSWERED.delay(answers, random), cause);
         } else {
             backOff(verb, cause, next);
             return;
@@ -652,8 +663,11 @@ final class Reflector {
             }
         }
 
-        /** Whether the object's key is new. */
+        /** Whether that is progress: the object's key is new. */
         boolean add(RawObject object) {
+            if (!inShard.test(object)) {
+                return true; // what a server sends beside what was asked for is progress, too
+            }
             int before = items.size();
             RawObject known = items.get(object.key());
             if (known == null || Indexer.newer(object.resourceVersion(), known.resourceVersion())) {
@@ -962,13 +976,18 @@ final class Reflector {
                 accepted(phase(), verb(), askedAt);
             }
             List<WatchFrame.Event> events = new ArrayList<>(frames.size());
+            String elsewhere = ""; // the version of the last event of another shard
             for (WatchFrame frame : frames) {
                 if (frame instanceof WatchFrame.Event event) {
                     said = true;
                     if (collecting == null) {
                         fruitful = true;
                         briefBreaks = 0;
-                        events.add(event);
+                        if (inShard.test(event.object())) {
+                            events.add(event);
+                        } else {
+                            elsewhere = event.object().resourceVersion();
+                        }
                     } else if (event.kind() == WatchFrame.Kind.DELETED) {
                         collecting.remove(event.object());
                     } else if (collecting.add(event.object())) {
@@ -1000,6 +1019,9 @@ final class Reflector {
             flush(events);
             if (collecting != null) {
                 collecting.handOn();
+            }
+            if (!elsewhere.isEmpty()) {
+                cache.bookmark(elsewhere); // everything up to there has been said, and need not be said again
             }
             ask();
         }

@@ -44,18 +44,35 @@ public interface SharedInformers extends Registration {
      */
     <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace);
 
+    /** A hold on the cache of some of the objects. */
+    <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace, Selection selection);
+
     /** A hold on the cache of the objects that match a label selector; {@code ""} for all. */
-    <T extends HasMetadata> SharedInformer<T> informer(ResourceType<T> type, String namespace, String labelSelector);
+    default <T extends HasMetadata> SharedInformer<T> informer(
+            ResourceType<T> type, String namespace, String labelSelector) {
+        return informer(type, namespace, Selection.all().withLabels(labelSelector));
+    }
 
     /**
      * A hold on several namespaces as one cache; more come, and some go, while it is held.
      *
      * @param namespaces may be empty at first
-     * @param labelSelector {@code ""} for all objects of them
+     * @param selection of the objects in each
      * @throws IllegalArgumentException when the type is cluster-scoped, or a namespace {@code ""}
      */
     <T extends HasMetadata> NamespacedInformer<T> informer(
-            ResourceType<T> type, Set<String> namespaces, String labelSelector);
+            ResourceType<T> type, Set<String> namespaces, Selection selection);
+
+    /**
+     * A hold on several namespaces as one cache; more come, and some go, while it is held.
+     *
+     * @param labelSelector {@code ""} for all objects of them
+     * @throws IllegalArgumentException when the type is cluster-scoped, or a namespace {@code ""}
+     */
+    default <T extends HasMetadata> NamespacedInformer<T> informer(
+            ResourceType<T> type, Set<String> namespaces, String labelSelector) {
+        return informer(type, namespaces, Selection.all().withLabels(labelSelector));
+    }
 
     /**
      * The same caches, but those that are asked for through what this gives keep nothing of these paths, whichever way an object comes:

@@ -82,6 +82,8 @@ final class FakeServer {
     boolean listsHang;
     /** Whether every answer breaks off after its first batch. */
     boolean breaksOff;
+    /** The shards that it filters by, by their texts; what it does not know it ignores, as servers do. */
+    final Map<String, ShardSelector> knowsShards = new TreeMap<>();
     /** Looks at each request first: an answer refuses it. */
     BiFunction<Request, Integer, @Nullable ApiException> refusal = (request, number) -> null;
     /** Changes what a watch says, batch by batch. */
@@ -311,20 +313,38 @@ final class FakeServer {
         private final Object listener;
         private final ArrayDeque<Object> out = new ArrayDeque<>();
         private final LabelSelector selector;
+        private final String fields;
+        private final @Nullable ShardSelector shard;
         private boolean scheduled;
         private boolean closed;
         private boolean silent;
         private int demand;
 
-        Stream(Lane lane, Object listener, String selector) {
-            this.selector = LabelSelector.of(selector);
+        Stream(Lane lane, Object listener, Request request) {
+            this.selector = LabelSelector.of(request.parameter("labelSelector"));
+            this.fields = request.parameter("fieldSelector");
+            this.shard = knowsShards.get(request.parameter("shardSelector"));
             this.lane = lane;
             this.listener = listener;
             streams.add(this);
         }
 
         boolean selects(TestObject object) {
-            return selector.selects(object.labels()) == LabelSelector.Answer.YES;
+            return selector.selects(object.labels()) == LabelSelector.Answer.YES
+                    && (fields.isEmpty() || selectsByFields(object))
+                    && (shard == null || shard.holds(object));
+        }
+
+        /** These objects have no fields: {@code spec.NAME} is the label of that name. */
+        private boolean selectsByFields(TestObject object) {
+            for (String term : fields.split(",", -1)) {
+                String[] sides = term.split("=", -1);
+                String label = sides[0].substring(sides[0].indexOf('.') + 1);
+                if (!object.labels().getOrDefault(label, "").equals(sides[1])) {
+                    return false;
+                }
+            }
+            return true;
         }
 
         @Override
@@ -488,7 +508,7 @@ final class FakeServer {
         @Override
         public Streams.Handle list(ResourceType<?> type, Query query, Lane lane, Streams.ListListener listener) {
             Request request = new Request("list", query.parameters());
-            Stream stream = new Stream(lane, listener, request.parameter("labelSelector"));
+            Stream stream = new Stream(lane, listener, request);
             ApiException refused = refuse(request);
             if (!listsHang) {
                 soon(() -> page(request, refused, stream));
@@ -555,7 +575,7 @@ final class FakeServer {
         @Override
         public Streams.Handle watch(ResourceType<?> type, Query query, Lane lane, Streams.WatchListener listener) {
             Request request = new Request("watch", query.parameters());
-            Stream stream = new Stream(lane, listener, request.parameter("labelSelector"));
+            Stream stream = new Stream(lane, listener, request);
             ApiException refused = refuse(request);
             soon(() -> begin(request, refused, stream));
             return stream;

@@ -15,7 +15,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class IndexerTest {
-    private final Indexer indexer = new Indexer(LabelSelector.of(""), true, true);
+    private final Indexer indexer = new Indexer(Selection.all(), true, true);
 
     private static WatchFrame.Event added(TestObject object) {
         return new WatchFrame.Event(WatchFrame.Kind.ADDED, object);
@@ -87,7 +87,7 @@ class IndexerTest {
 
     @Test
     void withoutTheVersionCheckTheStoreGoesBack() {
-        Indexer planted = new Indexer(LabelSelector.of(""), false, true);
+        Indexer planted = new Indexer(Selection.all(), false, true);
         apply(planted, list(20, a.at(20)));
         assertThat(planted.apply(List.of(modified(a.at(15))))).hasSize(1);
     }
@@ -427,7 +427,7 @@ class IndexerTest {
 
     @Test
     void anOwnWriteOutOfTheSelectionHidesTheObject() {
-        Indexer selected = new Indexer(LabelSelector.of("app=web"), true, true);
+        Indexer selected = new Indexer(Selection.all().withLabels("app=web"), true, true);
         TestObject in = a.labelled("app", "web");
         apply(selected, list(10, in));
         selected.own(in.at(12).labelled("app", "db"));
@@ -442,7 +442,7 @@ class IndexerTest {
 
     @Test
     void underASelectorNobodyCanReadOnlyKnownKeysAreOverlaid() {
-        Indexer selected = new Indexer(LabelSelector.of("replicas>3"), true, true);
+        Indexer selected = new Indexer(Selection.all().withLabels("replicas>3"), true, true);
         apply(selected, list(10, a));
         assertThat(selected.own(a.at(12))).isEqualTo(Outcome.SHOWN);
         assertThat(selected.own(TestObject.of("b", "u2", 13))).isEqualTo(Outcome.IDLE);
@@ -450,7 +450,7 @@ class IndexerTest {
 
     @Test
     void withoutTheOverlayAnOwnWriteIsNotSeen() {
-        Indexer planted = new Indexer(LabelSelector.of(""), true, false);
+        Indexer planted = new Indexer(Selection.all(), true, false);
         apply(planted, list(10, a));
         assertThat(planted.own(a.at(12))).isEqualTo(Outcome.IDLE);
         planted.gone(a.key(), "u1");

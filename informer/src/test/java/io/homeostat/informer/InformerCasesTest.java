@@ -82,7 +82,7 @@ class InformerCasesTest {
         relist(() -> server.remove("a"));
         relistUnchanged();
         assertThat(recording.steps).containsExactly("add a:uid-1@101", "delete a:uid-1@101");
-        Indexer indexer = new Indexer(LabelSelector.of(""), true, true);
+        Indexer indexer = new Indexer(Selection.all(), true, true);
         TestObject b = TestObject.of("b", "u", 10);
         indexer.apply(List.of(new io.homeostat.client.WatchFrame.Event(io.homeostat.client.WatchFrame.Kind.ADDED, b)));
         Indexer.Replacement gone = indexer.replace(

@@ -21,7 +21,7 @@ class OverlayInterleavingsTest {
     }
 
     private static void writersAndLane() {
-        Indexer indexer = new Indexer(LabelSelector.of(""), true, true);
+        Indexer indexer = new Indexer(Selection.all(), true, true);
         indexer.apply(List.of(new WatchFrame.Event(WatchFrame.Kind.ADDED, TestObject.of("a", "u1", 2))));
         TestObject mine = TestObject.of("a", "u1", 5);
         TestObject other = TestObject.of("b", "u2", 6);

@@ -22,7 +22,7 @@ class OverlayStressTest {
     private static final int KEYS = 8;
     private static final int WRITES = 30_000;
 
-    private final Indexer indexer = new Indexer(LabelSelector.of(""), true, true);
+    private final Indexer indexer = new Indexer(Selection.all(), true, true);
     private final AtomicReference<Throwable> failure = new AtomicReference<>();
 
     /** Commits in one order, as etcd does, and hands each to the watch; the answer is the caller's to deliver. */

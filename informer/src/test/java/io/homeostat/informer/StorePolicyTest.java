@@ -108,7 +108,7 @@ class StorePolicyTest {
     @EnumSource
     void aListOfWhatIsThereAlreadyTellsNobody(StorePolicy policy) {
         fill(10);
-        Indexer indexer = new Indexer(LabelSelector.of(""), new Keeper(policy), defect -> false);
+        Indexer indexer = new Indexer(Criteria.of(Selection.all()), new Keeper(policy), defect -> false);
         assertThat(listed(indexer)).hasSize(10);
         List<RawObject> before = indexer.state().base().entries().toList();
         assertThat(listed(indexer)).isEmpty();

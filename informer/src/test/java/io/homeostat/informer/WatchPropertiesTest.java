@@ -169,7 +169,7 @@ class WatchPropertiesTest {
         }
     }
 
-    private final Indexer indexer = new Indexer(LabelSelector.of(""), true, true);
+    private final Indexer indexer = new Indexer(Selection.all(), true, true);
     private final List<SortedTree<ObjectKey, RawObject>> had = new ArrayList<>();
     private final WatchProperties properties = new WatchProperties(
             new WatchProperties.Truth() {
@@ -217,7 +217,7 @@ class WatchPropertiesTest {
     void aVersionThatGoesBackIsNotOrdered() {
         list(indexer, 20, a);
         see(indexer);
-        Indexer other = new Indexer(LabelSelector.of(""), true, true);
+        Indexer other = new Indexer(Selection.all(), true, true);
         list(other, 15, a);
         violates("ordered", () -> see(other));
     }
@@ -226,7 +226,7 @@ class WatchPropertiesTest {
     void anObjectThatGoesBackIsNotOrdered() {
         list(indexer, 20, a.at(15));
         see(indexer);
-        Indexer other = new Indexer(LabelSelector.of(""), true, true);
+        Indexer other = new Indexer(Selection.all(), true, true);
         list(other, 20, a);
         violates("ordered", () -> see(other));
     }
@@ -298,7 +298,7 @@ class WatchPropertiesTest {
         see(indexer);
         violates("reliable", properties::settled);
         // Back to what the handler knows, by way of another UID: the fold is right, and yet somebody saw more.
-        Indexer other = new Indexer(LabelSelector.of(""), true, true);
+        Indexer other = new Indexer(Selection.all(), true, true);
         list(other, 26, a.at(25));
         handler.onUpdate(cached(a), cached(a.at(25)), one());
         see(other);

@@ -463,9 +463,7 @@ final class ApiServer implements ServerState {
     }
 
     private Predicate<Stored> wanted(Request request, Registry registry, ResourceKind kind) {
-        if (request.query.containsKey("shardSelector")) {
-            throw ApiFailure.notImplemented("sharded lists and watches (shardSelector)");
-        }
+        // shardSelector is ignored, as by a server without the feature gate ShardedListAndWatch.
         Predicate<Map<String, String>> labels = Selectors.labels(request.parameter("labelSelector"));
         Predicate<Stored> fields = Selectors.fields(request.parameter("fieldSelector"), registry, kind);
         boolean all = request.parameter("labelSelector").isEmpty()
