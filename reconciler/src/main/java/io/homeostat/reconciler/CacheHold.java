@@ -3,7 +3,6 @@ package io.homeostat.reconciler;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ApiException;
 import io.homeostat.client.DroppedPaths;
-import io.homeostat.client.RawObject;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Registration;
 import io.homeostat.informer.InformerState;
@@ -20,19 +19,18 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * One cache that a controller reads and is woken by. Says what is wrong with it while something is.
+ * One cache that a controller reads and is woken by: one type, in one namespace or everywhere. Says what is wrong with it while something is.
  *
  * <p><b>Threads.</b> Any.
  */
-final class Source<X extends HasMetadata> implements Registration {
-    private static final Logger log = LoggerFactory.getLogger(Source.class);
+final class CacheHold<X extends HasMetadata> implements Registration {
+    private static final Logger log = LoggerFactory.getLogger(CacheHold.class);
 
     private final String controller;
+    private final String what;
     private final SharedInformer<X> informer;
-    private final DroppedPaths dropped;
     private final Registration listening;
     private final List<SharedInformer.HandlerRegistration> handling = new ArrayList<>(); // filled by the constructor
-    private final List<? extends Registration> sweeps;
     private final CompletionStage<Void> synced;
     private final AtomicReference<InformerState> state; // the last phase told by the informer's listener, read by tasks
     private volatile boolean filled; // set once, when the cache has been complete; no phase change says so
@@ -41,22 +39,20 @@ final class Source<X extends HasMetadata> implements Registration {
     /**
      * A hold on the cache, with its handlers at work.
      *
+     * @param namespace {@code ""} for everywhere
      * @param dropped what the cache does without
      * @param handlers each on a lane of its own
-     * @param sweeps closed with it
      */
-    Source(
+    CacheHold(
             String controller,
             SharedInformers informers,
             ResourceType<X> type,
             String namespace,
             DroppedPaths dropped,
-            List<? extends ResourceEventHandler<X>> handlers,
-            List<? extends Registration> sweeps) {
+            List<? extends ResourceEventHandler<X>> handlers) {
         this.controller = controller;
-        this.dropped = dropped;
-        this.informer =
-                informers.dropping(dropped).informer(type, type.scope() == ResourceType.Scope.CLUSTER ? "" : namespace);
+        this.what = type + (namespace.isEmpty() ? "" : " in " + namespace);
+        this.informer = informers.dropping(dropped).informer(type, namespace);
         InformerState first = informer.state();
         this.state = new AtomicReference<>(first);
         say(first);
@@ -65,7 +61,6 @@ final class Source<X extends HasMetadata> implements Registration {
         if (state.compareAndSet(first, now) && now.phase() != first.phase()) {
             say(now); // it changed before we listened
         }
-        this.sweeps = sweeps;
         CompletionStage<Void> all = informer.synced();
         all.thenRun(() -> filled = true);
         for (ResourceEventHandler<X> handler : handlers) {
@@ -81,11 +76,6 @@ final class Source<X extends HasMetadata> implements Registration {
 
     ResourceType<X> type() {
         return informer.type();
-    }
-
-    /** What the cache keeps of an answer of the server: readers see no part come and go. */
-    RawObject asKept(RawObject answer) {
-        return dropped.cut(type(), answer);
     }
 
     /** Completes when this source's own handlers have processed every initial object. */
@@ -108,7 +98,7 @@ final class Source<X extends HasMetadata> implements Registration {
             InformerState now = informer.state();
             String problem = problem(now);
             if (problem != null || !now.synced()) {
-                throw new CacheNotReady("The cache of " + type() + " cannot answer: "
+                throw new CacheNotReady("The cache of " + what + " cannot answer: "
                         + (problem == null ? "it is not filled yet" : problem));
             }
         }
@@ -124,7 +114,7 @@ final class Source<X extends HasMetadata> implements Registration {
     String waitsFor() {
         InformerState now = informer.state();
         String problem = problem(now);
-        return type() + " (" + (problem == null ? now.phase().toString().toLowerCase(java.util.Locale.ROOT) : problem)
+        return what + " (" + (problem == null ? now.phase().toString().toLowerCase(java.util.Locale.ROOT) : problem)
                 + ")";
     }
 
@@ -132,7 +122,7 @@ final class Source<X extends HasMetadata> implements Registration {
         InformerState before = Objects.requireNonNull(state.getAndSet(next));
         if (before.phase() != next.phase()) {
             if (problem(before) != null && problem(next) == null && next.phase() != InformerState.Phase.BACKING_OFF) {
-                log.info("controller {}: {} is served and readable now", controller, type());
+                log.info("controller {}: {} is served and readable now", controller, what);
             }
             say(next);
         }
@@ -141,7 +131,7 @@ final class Source<X extends HasMetadata> implements Registration {
     private void say(InformerState now) {
         String problem = problem(now);
         if (problem != null) {
-            log.warn("controller {}: waits for {}: {} [HS-301]", controller, type(), problem);
+            log.warn("controller {}: waits for {}: {} [HS-301]", controller, what, problem);
         }
     }
 
@@ -155,6 +145,8 @@ final class Source<X extends HasMetadata> implements Registration {
                             + (now.lastError() == null ? "to list or watch it" : Texts.of(now.lastError()))
                             + "; grant get, list and watch on " + type().plural()
                             + (type().group().isEmpty() ? "" : "." + type().group()) + ", nothing needs a restart then";
+            case REFUSED -> "the server refuses what is selected of it: "
+                    + (now.lastError() == null ? "" : Texts.of(now.lastError()));
             case STOPPED -> "its informer was closed";
             case IDLE, STREAMING, LISTING, WATCHING, BACKING_OFF -> null;
         };
@@ -163,7 +155,6 @@ final class Source<X extends HasMetadata> implements Registration {
     @Override
     public void close() {
         handling.forEach(Registration::close);
-        sweeps.forEach(Registration::close);
         listening.close();
         informer.close();
     }

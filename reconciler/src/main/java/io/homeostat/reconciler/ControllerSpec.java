@@ -25,6 +25,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.CompletionStage;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BiConsumer;
@@ -95,7 +96,7 @@ public final class ControllerSpec<R extends HasMetadata> {
      * watched already, or the reconciled one itself, may be watched too: all read one cache.
      *
      * @param mapper from a watched object (shared and read-only) to the keys of reconciled ones; called for each version of a
-     *     changed object. Pure: it must not depend on other objects. When it throws, or the object cannot be decoded, every
+     *     changed object, for two namespaces at once where the operator works in several. Pure: it must not depend on other objects. When it throws, or the object cannot be decoded, every
      *     reconciled object is woken: at once, and while it goes on, once in a growing while of up to a minute
      */
     public <X extends HasMetadata> ControllerSpec<R> watches(
@@ -231,7 +232,7 @@ public final class ControllerSpec<R extends HasMetadata> {
         BiConsumer<String, Priority> everything = (cause, priority) -> {
             Source<R> primary = primaries.get();
             if (primary != null) { // before that, each primary's own add is still to come
-                for (CachedObject<R> each : primary.peek().list()) {
+                for (CachedObject<R> each : primary.peekAll()) {
                     dispatcher.queue().add(each.key(), cause, priority);
                 }
             }
@@ -252,7 +253,31 @@ public final class ControllerSpec<R extends HasMetadata> {
                 sources.add(open(engine, each, List.of(), dispatcher.queue(), everything));
             }
         }
-        return new ControllerRun<>(name, engine, sources, dispatcher);
+        ControllerRun.ByNamespace keys = null;
+        if (primary.isByNamespace()) {
+            keys = new ControllerRun.ByNamespace() {
+                @Override
+                public void begin(String namespace) {
+                    body.spaces.add(namespace);
+                    for (CachedObject<R> each : primary.peekAll(namespace)) {
+                        String cause = type.kind() + "/" + each.key().name() + " added";
+                        dispatcher.queue().add(each.key(), cause, Priority.BACKGROUND);
+                    }
+                }
+
+                @Override
+                public CompletionStage<Void> end(String namespace) {
+                    body.spaces.remove(namespace);
+                    return dispatcher.without(key -> key.namespace().equals(namespace));
+                }
+
+                @Override
+                public void ended(String namespace) {
+                    body.forget(namespace);
+                }
+            };
+        }
+        return new ControllerRun<>(name, engine, sources, dispatcher, keys);
     }
 
     private <X extends HasMetadata> Source<X> openOwned(
@@ -287,7 +312,7 @@ public final class ControllerSpec<R extends HasMetadata> {
                 name,
                 engine.informers(),
                 each,
-                engine.namespace(),
+                engine.byNamespace(),
                 dropped.getOrDefault(each, DroppedPaths.NONE),
                 handlers,
                 sweeps);
@@ -304,7 +329,9 @@ public final class ControllerSpec<R extends HasMetadata> {
         private final Children.Writer writer;
         private final EventRecorder events;
         private final Refusals refusals = new Refusals();
-        private final Map<ObjectKey, Memory> memories = new ConcurrentHashMap<>(); // never iterated
+        private final Map<ObjectKey, Memory> memories = new ConcurrentHashMap<>(); // iterated to forget only
+        private final boolean byNamespace;
+        final Set<String> spaces = ConcurrentHashMap.newKeySet(); // where it works, when by namespace; never iterated
 
         /** What is remembered of a primary of one UID; it goes with it. */
         private static final class Memory {
@@ -324,6 +351,7 @@ public final class ControllerSpec<R extends HasMetadata> {
                 Reconciler<R> reconciler,
                 Sources sources,
                 String finalizer) {
+            this.byNamespace = engine.byNamespace() && type.scope() == ResourceType.Scope.NAMESPACED;
             this.finalizing = reconciler instanceof FinalizingReconciler<R> both ? both : null;
             this.finalizer = finalizer;
             this.name = name;
@@ -339,13 +367,29 @@ public final class ControllerSpec<R extends HasMetadata> {
         private record Caches(Sources sources) implements Children.Cached {
             @Override
             public <X extends HasMetadata> Optional<CachedObject<X>> get(ResourceType<X> child, ObjectKey key) {
-                return sources.source(child.objectClass()).snapshot().get(key);
+                return sources.source(child.objectClass()).get(key);
             }
 
             @Override
             public <X extends HasMetadata> RawObject asKept(ResourceType<X> child, RawObject answer) {
                 return sources.source(child.objectClass()).asKept(answer);
             }
+        }
+
+        @Override
+        public boolean isOpen(ObjectKey key) {
+            return !byNamespace || spaces.contains(key.namespace());
+        }
+
+        /** Nothing runs there any more. */
+        void forget(String namespace) {
+            memories.keySet().removeIf(key -> {
+                boolean there = key.namespace().equals(namespace);
+                if (there) {
+                    refusals.drop(key);
+                }
+                return there;
+            });
         }
 
         /** See {@link Wakers.OfPrimary}. */
@@ -390,8 +434,7 @@ public final class ControllerSpec<R extends HasMetadata> {
          */
         private boolean forgottenIfGone(ObjectKey key, Memory memory) {
             boolean there = sources.primary(type)
-                    .peek()
-                    .get(key)
+                    .peek(key)
                     .filter(now -> now.raw().uid().equals(memory.children.primaryUid))
                     .isPresent();
             if (!there) {
@@ -426,7 +469,6 @@ public final class ControllerSpec<R extends HasMetadata> {
         /** What is to be reconciled; null when it is gone or going: what it owns is collected, touching it would fight the collector. */
         private @Nullable CachedObject<R> present(ObjectKey key) {
             return sources.primary(type)
-                    .snapshot()
                     .get(key)
                     .filter(cached -> !isGoing(cached.raw()) || isToBeCleanedUp(cached.raw()))
                     .orElse(null);
@@ -452,8 +494,7 @@ public final class ControllerSpec<R extends HasMetadata> {
 
         private boolean isNewest(CachedObject<R> cached) {
             return sources.primary(type)
-                    .peek()
-                    .get(cached.key())
+                    .peek(cached.key())
                     .filter(now -> now.raw() != cached.raw())
                     .isEmpty();
         }
@@ -556,7 +597,6 @@ public final class ControllerSpec<R extends HasMetadata> {
         /** After the cleanup, which may have written the object: at its newest known version. */
         private void takeFinalizerOff(Attempt<ObjectKey> attempt, RawObject cleaned) {
             RawObject newest = sources.primary(type)
-                    .snapshot()
                     .get(attempt.key())
                     .map(CachedObject::raw)
                     .filter(now -> now.uid().equals(cleaned.uid()) && isToBeCleanedUp(now))

@@ -20,6 +20,7 @@ import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -44,6 +45,11 @@ final class Dispatcher<K> implements Registration {
     @FunctionalInterface
     interface Body<K> {
         Outcome run(Attempt<K> attempt) throws Exception;
+
+        /** Whether that key may be worked on now. One that may not is dropped: whoever opens it adds it again. On the lane. */
+        default boolean isOpen(K key) {
+            return true;
+        }
     }
 
     /**
@@ -86,6 +92,7 @@ final class Dispatcher<K> implements Registration {
     private final Set<Running<K>> running = new LinkedHashSet<>(); // confined to the lane; in order of start
     private final Map<K, Integer> quiet =
             new HashMap<>(); // confined to the lane; quiet failures in a row; never iterated
+    private final List<Absence> absences = new ArrayList<>(0); // confined to the lane
     private int free; // confined to the lane
     private boolean started; // confined to the lane
     private boolean stopping; // confined to the lane
@@ -93,6 +100,16 @@ final class Dispatcher<K> implements Registration {
     private final ReconcileFigures figures;
     private final AtomicInteger active = new AtomicInteger(); // the size of running; read by whoever asks for figures
     private final AtomicInteger stuck = new AtomicInteger(); // changed on the lane; read by whoever asks for the state
+
+    /** Somebody waits until nothing of some keys runs. */
+    private final class Absence {
+        final Predicate<K> keys;
+        final CompletableFuture<Void> come = new CompletableFuture<>();
+
+        Absence(Predicate<K> keys) {
+            this.keys = keys;
+        }
+    }
 
     /** One task under way; confined to the lane but for {@code outcome}. */
     private static final class Running<K> {
@@ -208,12 +225,39 @@ final class Dispatcher<K> implements Registration {
         });
     }
 
+    /**
+     * On the lane.
+     *
+     * @return completes when no task of such a key runs, but for those that are stuck; none may be started meanwhile
+     */
+    CompletionStage<Void> without(Predicate<K> keys) {
+        Absence absence = new Absence(keys);
+        absences.add(absence);
+        lookForAbsences();
+        return absence.come;
+    }
+
+    private void lookForAbsences() {
+        for (Absence each : List.copyOf(absences)) {
+            if (running.stream().noneMatch(task -> !task.stuck && each.keys.test(task.attempt.key()))) {
+                absences.remove(each);
+                each.come.complete(null);
+            }
+        }
+    }
+
     /** On the lane. */
     private void dispatch() {
         while (started && !stopping && free > 0) {
             Work<K> work = queue.poll();
             if (work == null) {
                 return;
+            }
+            if (!body.isOpen(work.key())) {
+                quiet.remove(work.key());
+                queue.forget(work.key());
+                queue.done(work.key());
+                continue;
             }
             if (!launched(work)) {
                 lane.execute(this::dispatch); // not at once: whoever stops us because of that comes first
@@ -394,6 +438,7 @@ final class Dispatcher<K> implements Registration {
         }
         sayQuiet(each.attempt, outcome);
         settle(each.attempt.key(), outcome);
+        lookForAbsences();
     }
 
     /** What fails quietly and goes on doing so is said after all: else nobody would see that nothing comes of it. */
@@ -457,6 +502,7 @@ final class Dispatcher<K> implements Registration {
         if (!each.stuck) {
             each.stuck = true;
             stuck.incrementAndGet();
+            lookForAbsences();
         }
         if (!each.replaced && stuck.get() <= limits.workers * MAX_STUCK_PER_WORKER) {
             each.replaced = true;

@@ -12,7 +12,7 @@ import java.util.function.Consumer;
  * What the controllers of one running operator share.
  *
  * @param operator its name, which is the field manager
- * @param namespace where it works, {@code ""} for everywhere
+ * @param byNamespace whether it works in some namespaces only, which may be none now
  * @param limits for controllers that set none
  * @param numbers counts reconciles
  * @param events tells people
@@ -24,7 +24,7 @@ record Engine(
         EngineRuntime runtime,
         ApiClient client,
         SharedInformers informers,
-        String namespace,
+        boolean byNamespace,
         Dispatcher.Limits limits,
         List<ReconcileObserver> observers,
         AtomicLong numbers,

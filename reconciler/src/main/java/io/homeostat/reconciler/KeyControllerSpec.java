@@ -62,7 +62,7 @@ public final class KeyControllerSpec<K> {
      * Objects of this type are cached, and every change of one wakes the keys that {@code mapper} names. A type may be watched in
      * several ways: all read one cache.
      *
-     * @param mapper from a watched object (shared and read-only) to keys; called for each version of a changed object. Pure: it
+     * @param mapper from a watched object (shared and read-only) to keys; may be called for two namespaces at once, and is called for each version of a changed object. Pure: it
      *     must not depend on other objects. When it throws, or the object cannot be decoded, the keys of all cached objects of the
      *     type are woken: at once, and while it goes on, once in a growing while of up to a minute
      */
@@ -142,10 +142,11 @@ public final class KeyControllerSpec<K> {
                         userReconciler.reconcile(attempt.key(), new Keyed<>(attempt, sources, engine)),
                         name,
                         attempt.key()));
+        // A key may be anything, so that no work can be told to be of one namespace.
         for (ResourceType<?> each : types()) {
             sources.add(open(engine, each, dispatcher.queue()));
         }
-        return new ControllerRun<>(name, engine, sources, dispatcher);
+        return new ControllerRun<>(name, engine, sources, dispatcher, null);
     }
 
     private <X extends HasMetadata> Source<X> open(Engine engine, ResourceType<X> type, WorkQueue<K> queue) {
@@ -171,7 +172,7 @@ public final class KeyControllerSpec<K> {
                 name,
                 engine.informers(),
                 type,
-                engine.namespace(),
+                engine.byNamespace(),
                 dropped.getOrDefault(type, DroppedPaths.NONE),
                 handlers,
                 sweeps);
@@ -189,7 +190,7 @@ public final class KeyControllerSpec<K> {
         if (source == null) {
             return; // each object's own add is still to come
         }
-        for (CachedObject<X> object : source.peek().list()) {
+        for (CachedObject<X> object : source.peekAll()) {
             try {
                 for (K key : List.copyOf(mapper.apply(object.object()))) {
                     queue.add(key, cause, priority);
@@ -228,7 +229,7 @@ public final class KeyControllerSpec<K> {
         @Override
         public <X extends HasMetadata> Optional<X> find(Class<X> type, ObjectKey key) {
             attemptAt.requireRunning();
-            return sources.source(type).snapshot().get(key).map(CachedObject::object);
+            return sources.source(type).get(key).map(CachedObject::object);
         }
 
         @Override

@@ -65,8 +65,7 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
         refusals.note(child, key, key()); // before it is looked at: no change may fall in between
         Children.Applied<X> applied;
         try {
-            applied = children.apply(
-                    writer, child, key, desired, source.snapshot().get(key), owner());
+            applied = children.apply(writer, child, key, desired, source.get(key), owner());
         } catch (ForeignObject foreign) {
             refusals.note(child, key, key()); // a change that came meanwhile has taken it
             refused.add(String.valueOf(foreign.getMessage()));
@@ -200,7 +199,7 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     @Override
     public <X extends HasMetadata> List<X> owned(Class<X> owned) {
         attempt.requireRunning();
-        return sources.source(owned).snapshot().ownedBy(primary.uid()).stream()
+        return sources.source(owned).ownedBy(key().namespace(), primary.uid()).stream()
                 .map(CachedObject::object)
                 .toList();
     }
@@ -216,7 +215,7 @@ final class ObjectContext<R extends HasMetadata> implements Context<R> {
     @Override
     public <X extends HasMetadata> Optional<X> find(Class<X> wanted, ObjectKey key) {
         attempt.requireRunning();
-        return sources.source(wanted).snapshot().get(key).map(CachedObject::object);
+        return sources.source(wanted).get(key).map(CachedObject::object);
     }
 
     /** Reads past the caches. */

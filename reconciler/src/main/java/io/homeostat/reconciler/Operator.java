@@ -11,10 +11,14 @@ import io.homeostat.informer.InformerState;
 import io.homeostat.informer.StorePolicy;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.CompletionStage;
 import java.util.function.Consumer;
 import java.util.regex.Pattern;
@@ -39,6 +43,7 @@ import org.jspecify.annotations.Nullable;
  */
 @Stable
 public final class Operator {
+    private static final Pattern NAMESPACE = Pattern.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
     private static final Pattern NAME = Pattern.compile("[a-zA-Z0-9]([a-zA-Z0-9._-]{0,126}[a-zA-Z0-9])?");
 
     private final String name;
@@ -48,7 +53,7 @@ public final class Operator {
     private final Map<String, Flag> flags = new LinkedHashMap<>();
     private @Nullable ClusterSource defaultCluster;
     private Metrics metrics = Metrics.NONE;
-    private String namespace = "";
+    private SortedSet<String> namespaces = Collections.emptySortedSet();
     private String instance = "";
     private Duration drainTimeout = Duration.ofSeconds(20);
     private Duration cacheAudit = Duration.ZERO;
@@ -58,7 +63,10 @@ public final class Operator {
     /** An operator at work. */
     @Stable
     public interface Running {
-        /** Completes when every controller works; fails when the operator ends before. */
+        /**
+         * Completes when every controller works, in one of its namespaces at least where it works in some only; fails when the operator
+         * ends before.
+         */
         CompletionStage<Void> working();
 
         /** What each controller is doing. */
@@ -66,6 +74,28 @@ public final class Operator {
 
         /** What the caches of the controllers are doing: each resource once, however many controllers read it. */
         List<InformerState> caches();
+
+        /** Where it works, in their order; empty for everywhere, or when the last one was removed. */
+        SortedSet<String> namespaces();
+
+        /**
+         * Works in one more namespace: its caches fill, secondaries first, then work begins there, with all there is. One that cannot be read
+         * holds up no other; it begins when it can.
+         *
+         * @return completes when every controller works there; fails when the namespace is removed, or the operator stopped, before
+         * @throws IllegalArgumentException when it is no name of a namespace
+         * @throws IllegalStateException when the operator works everywhere, or is stopping
+         */
+        CompletionStage<Void> addNamespace(String namespace);
+
+        /**
+         * Works in that namespace no more: no reconcile begins there, those under way end, then its caches are let go. Nothing there is
+         * changed or deleted, finalizers stay on, and no reconciler is told that anything was deleted.
+         *
+         * @return completes when nothing of it is left here; a reconcile that is stuck is not waited for
+         * @throws IllegalStateException when the operator works everywhere, or is stopping
+         */
+        CompletionStage<Void> removeNamespace(String namespace);
 
         /**
          * Takes no new work, waits for what is under way, interrupts it at the drain timeout. May be called again.
@@ -156,9 +186,25 @@ public final class Operator {
         return this;
     }
 
-    /** Works in one namespace only; by default, and with {@code ""}, in all. Setting {@code --namespace}. */
+    /** Works in one namespace only; by default, and with {@code ""}, in all. See {@link #namespaces}. */
     public Operator namespace(String only) {
-        this.namespace = only;
+        return only.isEmpty() ? namespaces(List.of()) : namespaces(List.of(only));
+    }
+
+    /**
+     * Works in these namespaces only; by default, and without any, in all. More come and some go while it runs: {@link
+     * Running#addNamespace}. Setting {@code --namespaces}.
+     *
+     * <p>Each namespace has lists and watches of its own, so that rights in these namespaces are all it takes; one that is forbidden, or
+     * not there, is said and holds up no other. What is cluster-scoped is cached and reconciled everywhere all the same, which takes
+     * rights in the cluster: a controller of cluster-scoped objects, and one of keys, begins when its caches of all namespaces are filled.
+     *
+     * @throws IllegalArgumentException when one is no name of a namespace
+     */
+    public Operator namespaces(Collection<String> only) {
+        TreeSet<String> all = new TreeSet<>();
+        only.forEach(each -> all.add(requireNamespace(each)));
+        this.namespaces = Collections.unmodifiableSortedSet(all);
         return this;
     }
 
@@ -267,8 +313,8 @@ public final class Operator {
         return instance.isEmpty() ? name : instance;
     }
 
-    String namespace() {
-        return namespace;
+    SortedSet<String> namespaces() {
+        return namespaces;
     }
 
     Duration drainTimeout() {
@@ -315,6 +361,14 @@ public final class Operator {
                     + "\" must be 1 to 128 letters, digits, '-', '_' or '.', and begin and end with a letter or digit");
         }
         return name;
+    }
+
+    static String requireNamespace(String namespace) {
+        if (!NAMESPACE.matcher(namespace).matches()) {
+            throw new IllegalArgumentException("\"" + namespace
+                    + "\" is no namespace: one is up to 63 lower-case letters, digits and '-' (RFC 1123 label)");
+        }
+        return namespace;
     }
 
     static int requireWorkers(int number) {

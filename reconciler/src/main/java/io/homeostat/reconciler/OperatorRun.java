@@ -1,6 +1,10 @@
 package io.homeostat.reconciler;
 
+import io.fabric8.kubernetes.api.model.Namespace;
 import io.homeostat.client.ApiClient;
+import io.homeostat.client.ApiException;
+import io.homeostat.client.ObjectKey;
+import io.homeostat.client.ResourceType;
 import io.homeostat.core.EngineRuntime;
 import io.homeostat.core.Lane;
 import io.homeostat.core.Metrics;
@@ -10,12 +14,18 @@ import io.homeostat.informer.InformerState;
 import io.homeostat.informer.SharedInformers;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -36,6 +46,7 @@ final class OperatorRun implements Operator.Running {
     private static final Duration LAST_EVENTS = Duration.ofSeconds(2);
 
     private final String name;
+    private final boolean byNamespace;
     private final Duration drain;
     private final Lane lane;
     private final SharedInformers informers;
@@ -45,11 +56,15 @@ final class OperatorRun implements Operator.Running {
     private final List<ControllerRun<?>> controllers = new ArrayList<>(); // filled by the constructor
     private final CompletableFuture<Void> working = new CompletableFuture<>();
     private final CompletableFuture<Boolean> ended = new CompletableFuture<>();
+    private final ReentrantLock lock = new ReentrantLock();
+    private volatile SortedSet<String> namespaces; // replaced under the lock, read by anyone
     private final AtomicBoolean stopping = new AtomicBoolean();
     private final AtomicBoolean closed = new AtomicBoolean(); // set at the end; then nothing is written any more
 
     OperatorRun(Operator operator, EngineRuntime runtime, Transport transport) {
         this.name = operator.name();
+        this.namespaces = operator.namespaces();
+        this.byNamespace = !namespaces.isEmpty();
         this.drain = operator.drainTimeout();
         this.lane = runtime.lane("operator/" + name);
         this.client = ApiClient.over(runtime, transport, settings());
@@ -63,7 +78,7 @@ final class OperatorRun implements Operator.Running {
                 runtime,
                 client,
                 informers,
-                operator.namespace(),
+                !operator.namespaces().isEmpty(),
                 operator.limits(),
                 operator.observers(),
                 new AtomicLong(),
@@ -78,16 +93,17 @@ final class OperatorRun implements Operator.Running {
             for (KeyControllerSpec<?> spec : operator.keySpecs()) {
                 controllers.add(spec.open(engine));
             }
+            for (ControllerRun<?> controller : controllers) {
+                all = all.thenCombine(controller.working(), (a, b) -> null);
+                controller.start(namespaces);
+            }
         } catch (Throwable failed) {
             fatalErrors.close();
             controllers.forEach(ControllerRun::close);
             informers.close();
             throw failed;
         }
-        for (ControllerRun<?> controller : controllers) {
-            all = all.thenCombine(controller.working(), (a, b) -> null);
-            controller.start();
-        }
+        namespaces.forEach(this::lookFor);
         all.thenAccept(nothing -> lane.execute(() -> working.complete(null)));
         log.info("operator {} has started with {} controllers", name, controllers.size());
     }
@@ -123,6 +139,79 @@ final class OperatorRun implements Operator.Running {
     }
 
     @Override
+    public SortedSet<String> namespaces() {
+        return namespaces;
+    }
+
+    @Override
+    public CompletionStage<Void> addNamespace(String namespace) {
+        Operator.requireNamespace(namespace);
+        lock.lock();
+        try {
+            requireByNamespace("add", namespace);
+            TreeSet<String> more = new TreeSet<>(namespaces);
+            if (more.add(namespace)) {
+                namespaces = Collections.unmodifiableSortedSet(more);
+                log.info("operator {}: works in namespace {} from now on", name, namespace);
+                lookFor(namespace);
+            }
+            return each(controller -> controller.add(namespace));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    @Override
+    public CompletionStage<Void> removeNamespace(String namespace) {
+        lock.lock();
+        try {
+            requireByNamespace("remove", namespace);
+            TreeSet<String> fewer = new TreeSet<>(namespaces);
+            if (fewer.remove(namespace)) {
+                namespaces = Collections.unmodifiableSortedSet(fewer);
+                log.info("operator {}: works in namespace {} no more", name, namespace);
+            }
+            return each(controller -> controller.remove(namespace));
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void requireByNamespace(String verb, String namespace) {
+        if (!byNamespace) {
+            throw new IllegalStateException("Cannot " + verb + " namespace " + namespace + ": operator " + name
+                    + " works in all; start it with namespaces(…)");
+        }
+        if (stopping.get()) {
+            throw new IllegalStateException(
+                    "Cannot " + verb + " namespace " + namespace + ": operator " + name + " is stopping");
+        }
+    }
+
+    /** Asked under the lock, so that each controller is told in the same order; what they answer comes on their lanes. */
+    private CompletionStage<Void> each(Function<ControllerRun<?>, CompletionStage<Void>> what) {
+        CompletionStage<Void> all = CompletableFuture.completedFuture(null);
+        for (ControllerRun<?> controller : controllers) {
+            all = all.thenCombine(what.apply(controller), (a, b) -> null);
+        }
+        return all;
+    }
+
+    /** A namespace that is not there looks like one that is empty, or forbidden: it is said, for whoever may look at namespaces. */
+    private void lookFor(String namespace) {
+        client.get(ResourceType.of(Namespace.class), new ObjectKey("", namespace))
+                .whenComplete((found, problem) -> {
+                    Throwable cause = problem instanceof CompletionException ? problem.getCause() : problem;
+                    if (cause instanceof ApiException.NotFound missing && missing.misses(namespace)) {
+                        log.warn(
+                                "operator {}: there is no namespace {}; what is made in it later is reconciled, nothing needs a restart then [HS-116]",
+                                name,
+                                namespace);
+                    }
+                });
+    }
+
+    @Override
     public CompletionStage<Boolean> stop() {
         if (stopping.compareAndSet(false, true)) {
             log.info("operator {} is stopping", name);
@@ -146,6 +235,7 @@ final class OperatorRun implements Operator.Running {
 
     private CompletionStage<Boolean> drainAll() {
         CompletionStage<Boolean> all = CompletableFuture.completedFuture(true);
+        namespaces.forEach(this::lookFor);
         for (ControllerRun<?> controller : controllers) {
             all = all.thenCombine(controller.stop(drain), Boolean::logicalAnd);
         }

@@ -137,7 +137,7 @@ final class PrimaryStatus<R extends HasMetadata> {
     }
 
     private @Nullable RawObject newest() {
-        CachedObject<R> newest = sources.primary(type).snapshot().get(key()).orElse(null);
+        CachedObject<R> newest = sources.primary(type).get(key()).orElse(null);
         return newest == null || !newest.raw().uid().equals(primary.uid()) ? null : newest.raw();
     }
 

@@ -25,11 +25,11 @@ final class Settings {
                     "the cluster to work on; default: ~/.kube/config, else the cluster around the pod",
                     (parsed, value) -> parsed.kubeconfig = value),
             new Setting(
-                    "namespace",
-                    "HOMEOSTAT_NAMESPACE",
-                    "NAME",
-                    "work in this namespace only; default: all",
-                    (parsed, value) -> parsed.operator.namespace(namespace(value))),
+                    "namespaces",
+                    "HOMEOSTAT_NAMESPACES",
+                    "NAMES",
+                    "work in these namespaces only, joined by commas; default: all",
+                    (parsed, value) -> parsed.operator.namespaces(List.of(value.split(",", -1)))),
             new Setting(
                     "workers",
                     "HOMEOSTAT_WORKERS",
@@ -56,7 +56,6 @@ final class Settings {
                     (parsed, value) -> parsed.operator.auditCachesEvery(duration(value))));
 
     private static final Pattern DURATION = Pattern.compile("([0-9]{1,9})(ms|s|m|h)");
-    private static final Pattern NAMESPACE = Pattern.compile("[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?");
 
     /** A command line, understood. */
     static final class Parsed {
@@ -213,13 +212,5 @@ final class Settings {
         } catch (NumberFormatException no) {
             throw new IllegalArgumentException("give a whole number", no);
         }
-    }
-
-    private static String namespace(String value) {
-        if (!NAMESPACE.matcher(value).matches()) {
-            throw new IllegalArgumentException(
-                    "a namespace is up to 63 lower-case letters, digits and '-' (RFC 1123 label)");
-        }
-        return value;
     }
 }

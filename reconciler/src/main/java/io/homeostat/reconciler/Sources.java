@@ -4,6 +4,7 @@ import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.homeostat.client.ResourceType;
 import io.homeostat.core.Registration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +21,7 @@ final class Sources implements Registration {
         this.controller = controller;
     }
 
+    /** The first is that of the reconciled objects. */
     <X extends HasMetadata> void add(Source<X> source) {
         byClass.put(source.type().objectClass(), source);
     }
@@ -67,20 +69,45 @@ final class Sources implements Registration {
         return (Source<X>) source;
     }
 
-    /** Completes when every source's own handler has processed its initial objects (P-R3). */
-    CompletionStage<Void> synced() {
+    /**
+     * Fills what is not by namespace. The reconciled objects come last, so that what they are made of is on its way already.
+     *
+     * @return completes when every source's own handlers have processed its initial objects (P-R3)
+     */
+    CompletionStage<Void> openEverywhere() {
+        return open(false, "");
+    }
+
+    /** The same for one namespace, of what is by namespace. */
+    CompletionStage<Void> open(String namespace) {
+        return open(true, namespace);
+    }
+
+    private CompletionStage<Void> open(boolean byNamespace, String namespace) {
+        List<Source<?>> last = new ArrayList<>(byClass.values());
+        Collections.reverse(last);
         CompletionStage<Void> all = CompletableFuture.completedFuture(null);
-        for (Source<?> source : byClass.values()) {
-            all = all.thenCombine(source.synced(), (a, b) -> null);
+        for (Source<?> source : last) {
+            if (source.isByNamespace() == byNamespace) {
+                all = all.thenCombine(source.open(namespace), (a, b) -> null);
+            }
         }
         return all;
     }
 
-    /** The sources that are not synced, for people. */
+    /** Lets go of a namespace; the reconciled objects first. */
+    void close(String namespace) {
+        for (Source<?> source : byClass.values()) {
+            if (source.isByNamespace()) {
+                source.close(namespace);
+            }
+        }
+    }
+
+    /** The caches that are not filled, for people. */
     List<String> missing() {
         return byClass.values().stream()
-                .filter(source -> !source.isSynced())
-                .map(Source::waitsFor)
+                .flatMap(source -> source.missing().stream())
                 .toList();
     }
 

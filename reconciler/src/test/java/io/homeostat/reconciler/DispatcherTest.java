@@ -58,7 +58,7 @@ class DispatcherTest {
                         runtime,
                         client,
                         SharedInformers.over(runtime, client, Metrics.NONE),
-                        "",
+                        false,
                         Dispatcher.Limits.DEFAULT,
                         List.of(),
                         new AtomicLong(),

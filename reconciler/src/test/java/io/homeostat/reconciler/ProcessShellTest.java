@@ -172,7 +172,8 @@ class ProcessShellTest {
             {"--workers=x"},
             {"--drain-timeout", "soon"},
             {"--audit-caches-every", "0s"},
-            {"--namespace", "Not_One"},
+            {"--namespaces", "one,Not_One"},
+            {"--namespaces", "one,"},
             {"--kubeconfig", ""},
             {"--own=1"}
         }) {
@@ -193,7 +194,7 @@ class ProcessShellTest {
         Operator operator = operator((widget, context) -> Result.done());
         Settings.Parsed parsed = Settings.parse(
                 operator,
-                Map.of("HOMEOSTAT_WORKERS", "3", "KUBECONFIG", "/from/environment", "HOMEOSTAT_NAMESPACE", "ns"),
+                Map.of("HOMEOSTAT_WORKERS", "3", "KUBECONFIG", "/from/environment", "HOMEOSTAT_NAMESPACES", "ns,other"),
                 "--workers=7",
                 "--drain-timeout",
                 "1500ms",
@@ -203,7 +204,7 @@ class ProcessShellTest {
         assertThat(operator.limits().deadline()).isEqualTo(Duration.ofMinutes(5));
         assertThat(operator.drainTimeout()).isEqualTo(Duration.ofMillis(1500));
         assertThat(operator.cacheAudit()).isEqualTo(Duration.ofHours(1));
-        assertThat(operator.namespace()).isEqualTo("ns");
+        assertThat(operator.namespaces()).containsExactly("ns", "other");
         assertThat(parsed.kubeconfig()).isEqualTo("/from/environment");
         assertThat(parsed.kubeconfigIsFlag()).isFalse();
     }

@@ -524,7 +524,10 @@ class ReconcilerTest {
             assertThat(bare.running().controllers().get(0).working()).isFalse();
             assertThat(bare.running().controllers().get(0).waitsFor())
                     .anyMatch(text -> text.contains("widgets.test.example.com") && text.contains("CRD"));
-            InformerState missing = bare.running().caches().get(0);
+            InformerState missing = bare.running().caches().stream()
+                    .filter(cache -> cache.name().startsWith("widgets"))
+                    .findFirst()
+                    .orElseThrow();
             assertThat(missing.phase()).isEqualTo(InformerState.Phase.WAITING_FOR_TYPE);
             assertThat(missing.name()).contains("widgets.test.example.com");
             assertThat(Objects.requireNonNull(missing.lastProblem()).verb()).isEqualTo("watch");

@@ -138,8 +138,12 @@ final class World implements AutoCloseable {
     }
 
     Optional<RawObject> find(ResourceType<?> type, String name) {
+        return find(type, new ObjectKey("default", name));
+    }
+
+    Optional<RawObject> find(ResourceType<?> type, ObjectKey key) {
         try {
-            return Optional.of(ask(() -> client.get(type, new ObjectKey("default", name))));
+            return Optional.of(ask(() -> client.get(type, key)));
         } catch (ApiException.NotFound absent) {
             return Optional.empty();
         }
