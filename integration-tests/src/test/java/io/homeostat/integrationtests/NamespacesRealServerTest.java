@@ -10,6 +10,7 @@ import io.fabric8.kubernetes.api.model.rbac.RoleBinding;
 import io.fabric8.kubernetes.api.model.rbac.RoleBindingBuilder;
 import io.fabric8.kubernetes.api.model.rbac.RoleBuilder;
 import io.homeostat.client.ApiClient;
+import io.homeostat.client.ApiException;
 import io.homeostat.client.BlockingApiClient;
 import io.homeostat.client.ObjectKey;
 import io.homeostat.client.ResourceType;
@@ -32,6 +33,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.concurrent.TimeUnit;
@@ -166,7 +168,7 @@ class NamespacesRealServerTest {
         return informers.informer(ResourceType.of(ConfigMap.class), namespace, selection);
     }
 
-    private static TreeSet<String> names(SharedInformer<ConfigMap> cache) {
+    private static SortedSet<String> names(SharedInformer<ConfigMap> cache) {
         TreeSet<String> names = new TreeSet<>();
         cache.snapshot().list().forEach(each -> names.add(each.key().name()));
         return names;
@@ -185,7 +187,9 @@ class NamespacesRealServerTest {
             Polling.eventually(LIMIT, () -> assertThat(names(one)).containsExactly("one"));
             Polling.eventually(LIMIT, () -> assertThat(none.state().phase()).isEqualTo(Phase.REFUSED));
             assertThat(none.state().name()).endsWith(" where spec.size=1");
-            assertThat(none.state().lastError()).hasMessageContaining("field label not supported");
+            assertThat(none.state().lastError())
+                    .isInstanceOf(ApiException.BadRequest.class)
+                    .hasMessageContaining("field");
         }
     }
 

@@ -49,8 +49,7 @@ final class ControllerRun<K> implements Registration {
         final CompletableFuture<Void> works = new CompletableFuture<>();
         final CompletableFuture<Void> gone = new CompletableFuture<>();
 
-        @Nullable
-        CompletableFuture<Void> again; // it was added while it leaves
+        volatile @Nullable CompletableFuture<Void> again; // added while it leaves; set on the lane, failed at the close
 
         boolean filled;
         boolean leaving;
@@ -124,8 +123,12 @@ final class ControllerRun<K> implements Registration {
             } else if (known == null) {
                 follow(open(namespace), works);
             } else if (known.leaving) {
-                known.again = known.again == null ? new CompletableFuture<>() : known.again;
-                follow(known.again, works); // it comes back when its end is complete
+                CompletableFuture<Void> again = known.again;
+                if (again == null) {
+                    again = new CompletableFuture<>();
+                    known.again = again; // it comes back when its end is complete
+                }
+                follow(again, works);
             } else {
                 follow(known.works, works);
             }
@@ -226,9 +229,12 @@ final class ControllerRun<K> implements Registration {
             follow(space.gone, gone);
             if (!space.leaving) {
                 leave(space);
-            } else if (space.again != null) {
-                space.again.completeExceptionally(removed(namespace));
+                return;
+            }
+            CompletableFuture<Void> again = space.again;
+            if (again != null) {
                 space.again = null;
+                again.completeExceptionally(removed(namespace));
             }
         });
         return gone;
@@ -301,6 +307,10 @@ final class ControllerRun<K> implements Registration {
         dispatcher.close();
         for (Space space : spaces.values()) {
             space.works.completeExceptionally(stopped(space.namespace));
+            CompletableFuture<Void> again = space.again;
+            if (again != null) {
+                again.completeExceptionally(stopped(space.namespace));
+            }
             space.gone.complete(null);
         }
     }
