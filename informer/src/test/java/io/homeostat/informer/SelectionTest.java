@@ -13,6 +13,7 @@ import io.homeostat.virtualruntime.VirtualProcess;
 import io.homeostat.virtualruntime.VirtualWorld;
 import java.time.Duration;
 import java.util.List;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterEach;
@@ -210,8 +211,8 @@ class SelectionTest {
                 .hasMessageContaining("empty");
     }
 
-    private static TreeSet<String> namesOfBoth(SharedInformer<ConfigMap> low, SharedInformer<ConfigMap> high) {
-        TreeSet<String> all = new TreeSet<>(names(low));
+    private static Set<String> namesOfBoth(SharedInformer<ConfigMap> low, SharedInformer<ConfigMap> high) {
+        Set<String> all = new TreeSet<>(names(low));
         all.addAll(names(high));
         assertThat(all).hasSize(names(low).size() + names(high).size());
         return all;
