@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -145,12 +146,7 @@ final class JsonCursor {
         int end = endOfString(bytes, at);
         int length = end - at - 2;
         if (length == name.length()) {
-            for (int k = 0; k < length; k++) {
-                if (bytes[at + 1 + k] != name.charAt(k)) {
-                    return false;
-                }
-            }
-            return true;
+            return spells(name);
         }
         if (length < name.length()) {
             return false;
@@ -161,6 +157,32 @@ final class JsonCursor {
             }
         }
         return false;
+    }
+
+    /** Which of {@code names} the key that is next spells; -1 for none. The cursor stays. */
+    int keyIn(String[] names) {
+        int end = endOfString(bytes, at);
+        int length = end - at - 2;
+        for (int i = 0; i < names.length; i++) {
+            if (names[i].length() == length && spells(names[i])) {
+                return i;
+            }
+        }
+        for (int k = at + 1; k < end; k++) {
+            if (bytes[k] == '\\') {
+                return Arrays.asList(names).indexOf(text(bytes, at, end, null));
+            }
+        }
+        return -1;
+    }
+
+    private boolean spells(String name) {
+        for (int k = 0; k < name.length(); k++) {
+            if (bytes[at + 1 + k] != name.charAt(k)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /** The sort of the value that is next, in words. */

@@ -27,6 +27,40 @@ final class MetadataScanner {
 
     static final String PARTIAL_VERSION = "meta.k8s.io/v1";
 
+    private static final int NAME = 0;
+    private static final int NAMESPACE = 1;
+    private static final int UID = 2;
+    private static final int RESOURCE_VERSION = 3;
+    private static final int CREATED = 4;
+    private static final int GENERATION = 6;
+    private static final int LABELS = 7;
+    private static final int OWNERS = 8;
+    private static final int FINALIZERS = 9;
+    /** What is read of metadata; the texts first. */
+    private static final String[] MEMBERS = {
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "generation",
+        "labels",
+        "ownerReferences",
+        "finalizers"
+    };
+
+    private static final String[] PATHS = {
+        "metadata.name",
+        "metadata.namespace",
+        "metadata.uid",
+        "metadata.resourceVersion",
+        "metadata.creationTimestamp",
+        "metadata.deletionTimestamp"
+    };
+    private static final String[] OWNER_MEMBERS = {"apiVersion", "kind", "name", "uid", "controller"};
+    private static final int CONTROLLER = 4;
+
     private final WireFormat format;
     private final ResourceType<?> type;
     private final @Nullable Interner interner;
@@ -310,29 +344,33 @@ final class MetadataScanner {
     }
 
     private void member(JsonCursor cursor) {
-        if (cursor.keyIs("name")) {
-            name = text(cursor, "metadata.name", null);
-        } else if (cursor.keyIs("namespace")) {
-            namespace = text(cursor, "metadata.namespace", interner);
-        } else if (cursor.keyIs("uid")) {
-            uid = text(cursor, "metadata.uid", null);
-        } else if (cursor.keyIs("resourceVersion")) {
-            resourceVersion = text(cursor, "metadata.resourceVersion", null);
-        } else if (cursor.keyIs("generation")) {
-            generation = number(cursor, "metadata.generation");
-        } else if (cursor.keyIs("labels")) {
-            labels(cursor);
-        } else if (cursor.keyIs("ownerReferences")) {
-            owners(cursor);
-        } else if (cursor.keyIs("finalizers")) {
-            finalizers(cursor);
-        } else if (cursor.keyIs("creationTimestamp")) {
-            creationTimestamp = emptyToNull(text(cursor, "metadata.creationTimestamp", interner));
-        } else if (cursor.keyIs("deletionTimestamp")) {
-            deletionTimestamp = emptyToNull(text(cursor, "metadata.deletionTimestamp", null));
-        } else {
-            cursor.toValue();
-            cursor.skip();
+        int member = cursor.keyIn(MEMBERS);
+        switch (member) {
+            case GENERATION -> generation = number(cursor, "metadata.generation");
+            case LABELS -> labels(cursor);
+            case OWNERS -> owners(cursor);
+            case FINALIZERS -> finalizers(cursor);
+            case -1 -> {
+                cursor.toValue();
+                cursor.skip();
+            }
+            default -> {
+                // One call for all: each would be compiled into this method once more, which is most of what it costs a
+                // JVM that starts.
+                boolean shared = member == NAMESPACE || member == CREATED;
+                take(member, text(cursor, PATHS[member], shared ? interner : null));
+            }
+        }
+    }
+
+    private void take(int member, String text) {
+        switch (member) {
+            case NAME -> name = text;
+            case NAMESPACE -> namespace = text;
+            case UID -> uid = text;
+            case RESOURCE_VERSION -> resourceVersion = text;
+            case CREATED -> creationTimestamp = emptyToNull(text);
+            default -> deletionTimestamp = emptyToNull(text);
         }
     }
 
@@ -441,15 +479,8 @@ final class MetadataScanner {
         boolean controller = false;
         cursor.enter();
         while (cursor.more()) {
-            if (cursor.keyIs("apiVersion")) {
-                apiVersion = text(cursor, "apiVersion", interner);
-            } else if (cursor.keyIs("kind")) {
-                kind = text(cursor, "kind", interner);
-            } else if (cursor.keyIs("name")) {
-                ownerName = text(cursor, "name", interner);
-            } else if (cursor.keyIs("uid")) {
-                ownerUid = text(cursor, "uid", interner);
-            } else if (cursor.keyIs("controller")) {
+            int member = cursor.keyIn(OWNER_MEMBERS);
+            if (member == CONTROLLER) {
                 cursor.toValue();
                 byte first = cursor.peek();
                 if (first == 't' || first == 'f' || first == 'n') {
@@ -458,9 +489,17 @@ final class MetadataScanner {
                 } else {
                     expect(cursor, 't', "controller", "true or false");
                 }
-            } else {
+            } else if (member < 0) {
                 cursor.toValue();
                 cursor.skip();
+            } else {
+                String text = text(cursor, OWNER_MEMBERS[member], interner);
+                switch (member) {
+                    case 0 -> apiVersion = text;
+                    case 1 -> kind = text;
+                    case 2 -> ownerName = text;
+                    default -> ownerUid = text;
+                }
             }
         }
         return new OwnerRef(apiVersion, kind, ownerName, ownerUid, controller);
