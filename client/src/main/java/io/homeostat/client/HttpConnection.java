@@ -30,7 +30,11 @@ final class HttpConnection {
     /** A TLS record is no longer, so a read gives no more. */
     private static final int BUFFER = 16 << 10;
 
+    private static final String BROKEN_OFF = "the answer ended in its head or between chunks";
     private static final int MAX_HEAD = 64 << 10;
+    /** Of a chunk's size: more would not fit a long. */
+    private static final int MAX_SIZE_DIGITS = 15;
+
     private static final int HANDSHAKE_MILLIS = 10_000; // for each read of it
     private static final int REFUSAL_MILLIS = 1_000;
 
@@ -412,10 +416,7 @@ final class HttpConnection {
         String line = readLine(MAX_HEAD);
         int extension = line.indexOf(';');
         String size = (extension < 0 ? line : line.substring(0, extension)).trim();
-        if (!size.matches("[0-9a-fA-F]{1,15}")) {
-            throw new IOException("a chunk without a size");
-        }
-        left = Long.parseLong(size, 16);
+        left = hexadecimal(size);
         if (left > 0) {
             return true;
         }
@@ -424,6 +425,22 @@ final class HttpConnection {
             budget -= trailer.length() + 2;
         }
         return false;
+    }
+
+    /** By hand: there is one for each event of a watch. */
+    private static long hexadecimal(String size) throws IOException {
+        long value = 0;
+        for (int i = 0; i < size.length(); i++) {
+            int digit = size.charAt(i) < 128 ? Character.digit(size.charAt(i), 16) : -1;
+            if (digit < 0) {
+                throw new IOException("a chunk without a size");
+            }
+            value = value << 4 | digit;
+        }
+        if (size.isEmpty() || size.length() > MAX_SIZE_DIGITS) {
+            throw new IOException("a chunk without a size");
+        }
+        return value;
     }
 
     /** Makes sure that there is a byte in the buffer. */
@@ -442,9 +459,23 @@ final class HttpConnection {
 
     /** One line, without its end, as ISO 8859-1. */
     private String readLine(int budget) throws IOException {
+        need(() -> BROKEN_OFF);
+        for (int i = position; i < limit; i++) {
+            if (buffer[i] == '\n') {
+                int end = i > position && buffer[i - 1] == '\r' ? i - 1 : i;
+                String line = new String(buffer, position, end - position, StandardCharsets.ISO_8859_1);
+                position = i + 1;
+                return line;
+            }
+        }
+        return lineOfMore(budget);
+    }
+
+    /** A line of which the buffer has the beginning only. */
+    private String lineOfMore(int budget) throws IOException {
         StringBuilder line = new StringBuilder();
         while (true) {
-            need(() -> "the answer ended in its head or between chunks");
+            need(() -> BROKEN_OFF);
             for (int i = position; i < limit; i++) {
                 if (buffer[i] == '\n') {
                     append(line, i);

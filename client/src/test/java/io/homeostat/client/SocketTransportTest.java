@@ -101,6 +101,33 @@ class SocketTransportTest extends TransportContract {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"", ";x=1", "g", "-1", "+5", "0x5", "5 5", "\u0665", "1234567890abcdef"})
+    void chunkSizeThatIsNoneFails(String size) throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + "5\r\nfirst\r\n" + size + "\r\nmore.\r\n0\r\n\r\n");
+        });
+
+        Recorder answer = all(transport(server), stream()).awaitOver();
+
+        assertThat(answer.failure()).hasStackTraceContaining("a chunk without a size");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"a", "A", "000a", " a ", "A;name=value"})
+    void chunkSizeIsHexadecimal(String size) throws Exception {
+        WireServer server = server(connection -> {
+            connection.request();
+            connection.write(WireServer.chunkedHead() + size + "\r\n0123456789\r\n0\r\n\r\n");
+        });
+
+        Recorder answer = all(transport(server), stream()).awaitOver();
+
+        assertThat(answer.failure()).isNull();
+        assertThat(answer.body()).isEqualTo("0123456789");
+    }
+
     @Test
     void interimAnswersAreSkipped() throws Exception {
         WireServer server = answering(
