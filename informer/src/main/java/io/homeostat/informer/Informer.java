@@ -808,8 +808,9 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
     /** What handlers that start early are told of objects of the first list; readers see none of them yet (ADR 0009). */
     private List<Change> arrived(Delta.Arrived delta) {
         List<Change> changes = new ArrayList<>(delta.objects().size());
+        SortedTree<ObjectKey, RawObject> next = arrived; // until all is said: there may be no memory for the rest
         for (RawObject object : delta.objects()) {
-            RawObject known = arrived.get(object.key());
+            RawObject known = next.get(object.key());
             Change change = change(known, object);
             if (change instanceof Change.Updated
                     && !Indexer.newer(
@@ -822,9 +823,10 @@ final class Informer implements Reflector.Cache, Doubts.Verdict, Audit.Subject {
                     changes.add(new Change.Deleted(known, known));
                 }
                 changes.add(change);
-                arrived = arrived.with(object);
+                next = next.with(object);
             }
         }
+        arrived = next;
         return changes;
     }
 
