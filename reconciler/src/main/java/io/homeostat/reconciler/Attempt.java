@@ -71,7 +71,7 @@ final class Attempt<K> {
         ended = true;
     }
 
-    /** The operator ends without it: what it does from now on is refused. */
+    /** The operator ends, or leaves its namespace, without it: what it does from now on is refused. */
     void leaveBehind() {
         leftBehind = true;
     }
@@ -89,7 +89,7 @@ final class Attempt<K> {
         if (leftBehind) {
             throw new IllegalStateException(
                     "The reconcile of " + name
-                            + " did not end when its operator stopped and was left behind; it reads and writes nothing any more");
+                            + " did not end when its operator stopped, or left its namespace, and was left behind; it reads and writes nothing any more");
         }
         if (ended) {
             throw new IllegalStateException("The context of " + name

@@ -228,7 +228,8 @@ final class Dispatcher<K> implements Registration {
     /**
      * On the lane.
      *
-     * @return completes when no task of such a key runs, but for those that are stuck; none may be started meanwhile
+     * @return completes when no task of such a key runs, but for those that are stuck, which can write nothing from then on; none may be
+     *     started meanwhile
      */
     CompletionStage<Void> without(Predicate<K> keys) {
         Absence absence = new Absence(keys);
@@ -241,6 +242,9 @@ final class Dispatcher<K> implements Registration {
         for (Absence each : List.copyOf(absences)) {
             if (running.stream().noneMatch(task -> !task.stuck && each.keys.test(task.attempt.key()))) {
                 absences.remove(each);
+                running.stream()
+                        .filter(stuck -> each.keys.test(stuck.attempt.key()))
+                        .forEach(stuck -> stuck.attempt.leaveBehind()); // another operator may work there from now on
                 each.come.complete(null);
             }
         }

@@ -188,22 +188,30 @@ public final class Operator {
 
     /** Works in one namespace only; by default, and with {@code ""}, in all. See {@link #namespaces}. */
     public Operator namespace(String only) {
-        return only.isEmpty() ? namespaces(List.of()) : namespaces(List.of(only));
+        if (only.isEmpty()) {
+            namespaces = Collections.emptySortedSet();
+            return this;
+        }
+        return namespaces(List.of(only));
     }
 
     /**
-     * Works in these namespaces only; by default, and without any, in all. More come and some go while it runs: {@link
+     * Works in these namespaces only; by default in all. More come and some go while it runs: {@link
      * Running#addNamespace}. Setting {@code --namespaces}.
      *
      * <p>Each namespace has lists and watches of its own, so that rights in these namespaces are all it takes; one that is forbidden, or
      * not there, is said and holds up no other. What is cluster-scoped is cached and reconciled everywhere all the same, which takes
      * rights in the cluster: a controller of cluster-scoped objects, and one of keys, begins when its caches of all namespaces are filled.
      *
-     * @throws IllegalArgumentException when one is no name of a namespace
+     * @throws IllegalArgumentException when one is no name of a namespace, and for none at all, since that could be meant either way
      */
     public Operator namespaces(Collection<String> only) {
         TreeSet<String> all = new TreeSet<>();
         only.forEach(each -> all.add(requireNamespace(each)));
+        if (all.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "No namespace is named for operator " + name + "; leave namespaces(…) out to work in all");
+        }
         this.namespaces = Collections.unmodifiableSortedSet(all);
         return this;
     }

@@ -213,7 +213,7 @@ final class OperatorRun implements Operator.Running {
 
     @Override
     public CompletionStage<Boolean> stop() {
-        if (stopping.compareAndSet(false, true)) {
+        if (beginsStop()) {
             log.info("operator {} is stopping", name);
             drainAll()
                     .thenAccept(clean -> lane.execute(() -> {
@@ -233,9 +233,18 @@ final class OperatorRun implements Operator.Running {
         return ended;
     }
 
+    /** Once. A namespace is added or removed before that, and then its work is on the lanes, or refused. */
+    private boolean beginsStop() {
+        lock.lock();
+        try {
+            return stopping.compareAndSet(false, true);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     private CompletionStage<Boolean> drainAll() {
         CompletionStage<Boolean> all = CompletableFuture.completedFuture(true);
-        namespaces.forEach(this::lookFor);
         for (ControllerRun<?> controller : controllers) {
             all = all.thenCombine(controller.stop(drain), Boolean::logicalAnd);
         }
@@ -254,7 +263,7 @@ final class OperatorRun implements Operator.Running {
 
     /** D35: the key is released; what is in flight may end; {@link #ended} fails, also when there is no memory for anything else. */
     private void fatal(Throwable error) {
-        if (!stopping.compareAndSet(false, true)) {
+        if (!beginsStop()) {
             return;
         }
         try {

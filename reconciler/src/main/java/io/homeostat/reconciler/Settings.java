@@ -103,6 +103,11 @@ final class Settings {
      */
     static Parsed parse(Operator operator, Map<String, String> environment, String... args) {
         Parsed parsed = new Parsed(operator);
+        if (environment.containsKey("HOMEOSTAT_NAMESPACE")) {
+            // Whoever means one namespace must not get all for a missing letter.
+            throw wrong(
+                    operator, "There is no environment variable HOMEOSTAT_NAMESPACE; say HOMEOSTAT_NAMESPACES", null);
+        }
         for (Setting setting : TABLE) {
             String value = environment.get(setting.variable);
             if (value != null && !value.isEmpty()) {

@@ -55,27 +55,29 @@ class NamespacesTest {
     }
 
     private Operator operator(String... namespaces) {
-        return Operator.named("test-operator")
-                .namespaces(List.of(namespaces))
-                .controller(Widget.class, c -> c.owns(ConfigMap.class).reconciler(new FinalizingReconciler<>() {
-                    @Override
-                    public Result reconcile(Widget widget, Context<Widget> context) {
-                        CompletableFuture<Void> until = hold;
-                        if (until != null) {
-                            held.incrementAndGet();
-                            world.process().await(until, Duration.ofMinutes(5));
-                        }
-                        context.apply(World.wanted(widget));
-                        assertThat(context.owned(ConfigMap.class)).hasSize(1);
-                        return Result.done();
-                    }
+        Operator operator = Operator.named("test-operator");
+        if (namespaces.length > 0) {
+            operator.namespaces(List.of(namespaces));
+        }
+        return operator.controller(Widget.class, c -> c.owns(ConfigMap.class).reconciler(new FinalizingReconciler<>() {
+            @Override
+            public Result reconcile(Widget widget, Context<Widget> context) {
+                CompletableFuture<Void> until = hold;
+                if (until != null) {
+                    held.incrementAndGet();
+                    world.process().await(until, Duration.ofMinutes(5));
+                }
+                context.apply(World.wanted(widget));
+                assertThat(context.owned(ConfigMap.class)).hasSize(1);
+                return Result.done();
+            }
 
-                    @Override
-                    public Result cleanup(Widget widget, Context<Widget> context) {
-                        cleanups.merge(context.key().toString(), 1, Integer::sum);
-                        return Result.done();
-                    }
-                }));
+            @Override
+            public Result cleanup(Widget widget, Context<Widget> context) {
+                cleanups.merge(context.key().toString(), 1, Integer::sum);
+                return Result.done();
+            }
+        }));
     }
 
     private Set<String> reconciled() {

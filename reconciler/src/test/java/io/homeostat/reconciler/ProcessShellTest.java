@@ -84,6 +84,15 @@ class ProcessShellTest {
     }
 
     @Test
+    void variableThatLacksALetterDoesNotMeanAllNamespaces() {
+        assertThatThrownBy(() -> Settings.parse(Operator.named("o"), Map.of("HOMEOSTAT_NAMESPACE", "one")))
+                .isInstanceOfSatisfying(OperatorException.class, wrong -> assertThat(wrong.exitCode())
+                        .isEqualTo(2))
+                .hasMessageContaining("HOMEOSTAT_NAMESPACES");
+        assertThatThrownBy(() -> Operator.named("o").namespaces(List.of())).hasMessageContaining("to work in all");
+    }
+
+    @Test
     void runWorksUntilItsThreadIsInterruptedAndClosesEverything() throws Exception {
         Operator operator = operator((widget, context) -> Result.done());
         AtomicReference<@Nullable Throwable> thrown = new AtomicReference<>();
