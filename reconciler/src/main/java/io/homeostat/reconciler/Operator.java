@@ -80,7 +80,8 @@ public final class Operator {
 
         /**
          * Works in one more namespace: its caches fill, secondaries first, then work begins there, with all there is. One that cannot be read
-         * holds up no other; it begins when it can.
+         * holds up no other; it begins when it can. A controller of cluster-scoped objects asks all namespaces for what an object owns: until
+         * the new one is filled, {@link Context#owned} of it is a quiet retry.
          *
          * @return completes when every controller works there; fails when the namespace is removed, or the operator stopped, before
          * @throws IllegalArgumentException when it is no name of a namespace
